@@ -1,0 +1,243 @@
+"""One JSON-RPC connection. Knows ids, order and cancellation; knows no method.
+
+Rules of this file: messages are taken in the order they came, on the reader, which awaits nothing
+but the next bytes. A method is a plain function: what it does at once it does in that order, what
+it returns to be awaited is awaited in the request's own task. Every request is answered once, after
+everything that its method put into the outbox; answers are never answered.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias, cast
+
+import anyio
+from anyio.abc import TaskGroup
+from jsonrpcserver import Error, Result, Success, dispatch_to_response
+from jsonrpcserver.response import to_serializable
+
+from openhands_acp.rpc.errors import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    REQUEST_CANCELLED,
+    RemoteError,
+    RpcError,
+)
+from openhands_acp.rpc.framing import Broken, Framer, Notification, Oversize, Request, RequestId, Response, parse
+from openhands_acp.rpc.json import JsonObject, JsonValue
+from openhands_acp.rpc.outbox import Outbox, Plain
+
+logger = logging.getLogger(__name__)
+
+_dispatch = cast(
+    "Callable[..., Any]", dispatch_to_response
+)  # It is typed for text; a message that is parsed already is as good.
+_BUG = "a bug in openhands-acp; its log (stderr) has the traceback"
+
+
+class Channel(Protocol):
+    """Bytes both ways."""
+
+    async def read(self) -> bytes:
+        """Return what has come; empty at the end."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Write all of it. Raises OSError when the peer is gone."""
+        ...
+
+
+@dataclass(slots=True)
+class Call:
+    """One inbound request while it is being answered."""
+
+    id: RequestId
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    on_cancel: Callable[[], None] | None = None
+    """What `$/cancel_request` does instead of ending the request's task."""
+
+    def cancel(self) -> None:
+        (self.on_cancel or self.scope.cancel)()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A result, and what follows once it is on the wire."""
+
+    result: JsonObject
+    then: Callable[[], Awaitable[None]] | None = None
+
+
+Method: TypeAlias = Callable[[Call, JsonObject], Awaitable[Reply]]
+"""Raises RpcError, at once or when awaited."""
+Listener: TypeAlias = Callable[[JsonObject], None]
+"""For a notification: runs wholly on the reader."""
+
+
+class Peer:
+    """The other end of a channel, and the requests under way in both directions."""
+
+    def __init__(
+        self,
+        methods: Mapping[str, Method],
+        listeners: Mapping[str, Listener],
+        admit: Callable[[str], None] = lambda _method: None,
+    ) -> None:
+        """`admit` is asked before each request is looked up, and raises RpcError to refuse it."""
+        self.outbox = Outbox()
+        self._methods = {name: _entry(method) for name, method in methods.items()}
+        self._listeners = {**listeners, "$/cancel_request": self._cancel_request}
+        self._admit = admit
+        self._calls: dict[tuple[type, RequestId], list[Call]] = {}
+        self._pending: dict[RequestId, _Pending] = {}
+        self._last_id = 0
+
+    def notify(self, method: str, params: JsonObject) -> None:
+        self.outbox.put(Plain({"jsonrpc": "2.0", "method": method, "params": params}))
+
+    async def request(self, method: str, params: JsonObject) -> Any:
+        """Ask the peer. Raises RemoteError. When cancelled, the request is withdrawn."""
+        self._last_id += 1
+        request_id, pending = self._last_id, _Pending()
+        self._pending[request_id] = pending
+        self.outbox.put(Plain({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}))
+        try:
+            await pending.done.wait()
+        except anyio.get_cancelled_exc_class():
+            self.notify("$/cancel_request", {"requestId": request_id})
+            raise
+        finally:
+            del self._pending[request_id]
+        assert pending.response is not None
+        if error := pending.response.error:
+            raise RemoteError(_int(error.get("code")), str(error.get("message")))
+        return pending.response.result
+
+    async def run(self, channel: Channel) -> None:
+        """Serve until the peer's end, then end every request that is still under way."""
+        framer = Framer()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._write, channel, tasks.cancel_scope)
+            while data := await channel.read():
+                for line in framer.feed(data):
+                    self._receive(line, tasks)
+            for line in framer.finish():
+                self._receive(line, tasks)
+            tasks.cancel_scope.cancel()
+
+    async def _write(self, channel: Channel, connection: anyio.CancelScope) -> None:
+        try:
+            await self.outbox.write_to(channel.write)
+        except OSError:
+            # Nobody is left to tell.
+            connection.cancel()
+
+    def _receive(self, line: bytes | Oversize, tasks: TaskGroup) -> None:
+        match parse(line):
+            case Request() as request:
+                self._serve(request, tasks)
+            case Notification(method, params):
+                self._listen(method, params)
+            case Response() as response:
+                if pending := self._pending.get(response.id):
+                    pending.response = response
+                    pending.done.set()
+            case Broken(request_id, error):
+                self._fail(request_id, error)
+
+    def _serve(self, request: Request, tasks: TaskGroup) -> None:
+        try:
+            self._admit(request.method)
+        except RpcError as error:
+            return self._fail(request.id, error)
+        call = Call(request.id)
+        message = {"jsonrpc": "2.0", "id": 0, "method": request.method, "params": request.params}
+        # Deserialised and validated already, more strictly than the library would.
+        answer: Any = to_serializable(
+            _dispatch(message, self._methods, context=call, deserializer=_same, validator=_same)
+        )
+        if "result" in answer:
+            key = (type(request.id), request.id)
+            self._calls.setdefault(key, []).append(call)
+            tasks.start_soon(self._answer, key, call, answer["result"])
+            return None
+        return self._fail(request.id, _refusal(request.method, answer["error"]))
+
+    async def _answer(self, key: tuple[type, RequestId], call: Call, work: Awaitable[Reply]) -> None:
+        reply: Reply | None = None
+        try:
+            with call.scope:
+                reply = await work
+        except RpcError as error:
+            self._fail(call.id, error)
+        except Exception:
+            logger.exception("answering request %r", call.id)
+            self._fail(call.id, RpcError(INTERNAL_ERROR, _BUG))
+        else:
+            if reply is None:
+                self._fail(call.id, RpcError(REQUEST_CANCELLED))
+            else:
+                self.outbox.put(Plain({"jsonrpc": "2.0", "id": call.id, "result": reply.result}))
+        finally:
+            self._calls[key].remove(call)
+            if not self._calls[key]:
+                del self._calls[key]
+        if reply is not None and reply.then is not None:
+            await reply.then()
+
+    def _listen(self, method: str, params: JsonObject) -> None:
+        if listener := self._listeners.get(method):
+            try:
+                listener(params)
+            except RpcError as error:
+                # A notification has no answer.
+                logger.warning("notification %s: %s", method, error)
+
+    def _cancel_request(self, params: JsonObject) -> None:
+        request_id = params.get("requestId")
+        if not isinstance(request_id, str | int | float):
+            raise RpcError(INVALID_REQUEST, "requestId must be a string or a number")
+        for call in self._calls.get((type(request_id), request_id), []):
+            call.cancel()
+
+    def _fail(self, request_id: RequestId, error: RpcError) -> None:
+        self.outbox.put(Plain({"jsonrpc": "2.0", "id": request_id, "error": error.to_wire()}))
+
+
+@dataclass(slots=True)
+class _Pending:
+    done: anyio.Event = field(default_factory=anyio.Event)
+    response: Response | None = None
+
+
+def _entry(method: Method) -> Callable[..., Result]:
+    """Fit a method to the library: parameters by name, whatever their names; errors as values."""
+
+    def entry(call: Call, /, **params: JsonValue) -> Result:
+        try:
+            return Success(method(call, params))
+        except RpcError as error:
+            return Error(error.code, error.message, error.data)
+
+    return entry
+
+
+def _refusal(method: str, error: Mapping[str, Any]) -> RpcError:
+    code = error["code"]
+    if code == METHOD_NOT_FOUND:
+        return RpcError(METHOD_NOT_FOUND, f"no method {method[:200]!r}")
+    if code == INTERNAL_ERROR:
+        # The library logged the traceback; its text may hold a path or a key.
+        return RpcError(INTERNAL_ERROR, _BUG)
+    return RpcError(code, message=error["message"], data=error.get("data"))
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else 0
