@@ -1,0 +1,56 @@
+"""Slash commands that need no model: one table, looked up by the first word of a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Conversation(Protocol):
+    """What a command may know of the session it is typed in."""
+
+    @property
+    def mode(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def root(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SlashCommand:
+    name: str
+    description: str
+    run: Callable[[Conversation, str], str]
+    """Takes what was typed after the name; returns Markdown for the chat."""
+    hint: str | None = None
+    """What may be typed after the name."""
+
+
+def find(prompt: str) -> tuple[SlashCommand, str] | None:
+    """Return the command that `prompt` calls and its argument. Anything else that begins with a slash is text."""
+    first, _, rest = prompt.strip().partition(" ")
+    command = _BY_NAME.get(first[1:]) if first.startswith("/") else None
+    return (command, rest.strip()) if command else None
+
+
+def _help(session: Conversation, _argument: str) -> str:
+    lines = [f"- `/{command.name}` {command.description}" for command in COMMANDS]
+    return "\n".join(
+        [
+            "**Commands**",
+            *lines,
+            "",
+            f"Model `{session.model}`, mode `{session.mode}`, working in `{session.root}`.",
+            "Modes: `always-ask` asks before every change and command, `accept-edits` lets edits inside the project "
+            "through, `llm-approve` asks when the model itself calls an action risky, `always-approve` never asks, "
+            "`plan` only reads.",
+        ]
+    )
+
+
+COMMANDS = (SlashCommand("help", "List the commands, the modes and this session's settings", _help),)
+_BY_NAME = {command.name: command for command in COMMANDS}

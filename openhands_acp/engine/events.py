@@ -1,0 +1,312 @@
+"""Everything that can happen in a conversation: one closed union, and nothing about who listens.
+
+Durable events are journalled and folded; live ones are only published, and a durable event that
+contains them always follows. Names and fields follow OpenHands' published events where it has one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from openhands_acp.engine.messages import JsonObject, JsonValue, Part
+from openhands_acp.engine.paths import AbsPath
+
+Source: TypeAlias = Literal["user", "agent", "environment", "hook"]
+Channel: TypeAlias = Literal["text", "thought", "user"]
+CallKind: TypeAlias = Literal["read", "edit", "search", "execute", "think", "other"]
+StopReason: TypeAlias = Literal["end_turn", "max_tokens", "max_turn_requests", "refusal", "cancelled"]
+Risk: TypeAlias = Literal["LOW", "MEDIUM", "HIGH", "UNKNOWN"]
+
+
+# ---------------------------------------------------------------- what a person is shown of a call
+
+
+@dataclass(frozen=True, slots=True)
+class ShownText:
+    """Markdown."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCommand:
+    """A command line, before or while it runs, with what it printed so far (already bounded)."""
+
+    line: str
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDiff:
+    """A file before and after; `old` is None for a file that is new."""
+
+    path: AbsPath
+    old: str | None
+    new: str
+
+
+Shown: TypeAlias = ShownText | ShownCommand | ShownDiff
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a file that the editor may follow; `line` is 1-based."""
+
+    path: AbsPath
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """How one tool call presents itself: its title alone must identify the action."""
+
+    title: str
+    kind: CallKind
+    locations: tuple[Location, ...] = ()
+    shown: tuple[Shown, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEntry:
+    content: str
+    status: Literal["pending", "in_progress", "completed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one model call, and the money if the price is known (None is unknown, never zero)."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int = 0
+    cost_usd: float | None = None
+
+
+# ---------------------------------------------------------------- durable
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationStarted:
+    """Always the first event."""
+
+    session_id: str
+    roots: tuple[AbsPath, ...]
+    """Folders the session works in; the first is where commands run."""
+    mode: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPromptEvent:
+    """The prompt of this session: `static` never changes, `dynamic` was true when it began."""
+
+    static: str
+    dynamic: str
+    tools: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEvent:
+    """A message that the model reads: the person's, or the model's own text of one response."""
+
+    message_id: str
+    role: Literal["user", "assistant"]
+    content: tuple[Part, ...]
+    response_id: str | None = None
+    """Joins the model's text with the `ActionEvent`s of the same response."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtEvent:
+    """The model's reasoning in one response, whole.
+
+    `blocks` is what the provider wants back verbatim (signatures and all); opaque here.
+    """
+
+    message_id: str
+    response_id: str
+    text: str
+    blocks: JsonValue = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionEvent:
+    """The model called a tool. `card` is None for calls that show themselves otherwise (plan, thought)."""
+
+    tool_call_id: str
+    """Ours, unique in the session."""
+    provider_call_id: str
+    """The provider's, sent back to it as it came; providers reuse them across turns."""
+    tool_name: str
+    arguments: str
+    """JSON text exactly as the model wrote it."""
+    response_id: str
+    security_risk: Risk
+    card: Card | None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationEvent:
+    """What a call that ran came to: `text` for the model, `shown` and `raw_output` for the person."""
+
+    tool_call_id: str
+    action_id: str
+    tool_name: str
+    text: str
+    is_error: bool = False
+    shown: tuple[Shown, ...] = ()
+    locations: tuple[Location, ...] = ()
+    raw_output: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserRejectObservation:
+    """The person, or the mode, said no. The model reads the reason; the turn goes on."""
+
+    tool_call_id: str
+    action_id: str
+    tool_name: str
+    rejection_reason: str
+    rejection_source: Literal["user", "mode"] = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentErrorEvent:
+    """A call that never ran (bad arguments, unknown tool), failed as a tool, or was cut short."""
+
+    tool_call_id: str
+    tool_name: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionDecided:
+    tool_call_id: str
+    option: Literal["allow_once", "allow_always", "reject_once", "cancelled"]
+    rule: str | None = None
+    """What "always" now covers in this session, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeEvent:
+    """Something the person is shown and the model never reads; on "user", what they typed themselves."""
+
+    message_id: str
+    channel: Channel
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanUpdated:
+    entries: tuple[PlanEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStarted:
+    turn_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    turn_id: str
+    stop_reason: StopReason
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptEvent:
+    """The person stopped the turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationErrorEvent:
+    """The turn failed: `detail` is the sentence shown in the chat."""
+
+    message_id: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationStateUpdateEvent:
+    """A setting of the conversation changed; the last value counts."""
+
+    key: Literal["title", "mode", "model"]
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEvent:
+    """One model call was paid for."""
+
+    usage: Usage
+    model: str
+    context_window: int | None
+    """Tokens the model can read; None when nobody knows."""
+
+
+Durable: TypeAlias = (
+    ConversationStarted
+    | SystemPromptEvent
+    | MessageEvent
+    | ThoughtEvent
+    | ActionEvent
+    | ObservationEvent
+    | UserRejectObservation
+    | AgentErrorEvent
+    | PermissionDecided
+    | NoticeEvent
+    | PlanUpdated
+    | TurnStarted
+    | TurnEnded
+    | InterruptEvent
+    | ConversationErrorEvent
+    | ConversationStateUpdateEvent
+    | UsageEvent
+)
+
+
+# ---------------------------------------------------------------- live
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDelta:
+    """More text of a message or thought that is still being written."""
+
+    message_id: str
+    channel: Channel
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallDelta:
+    """A call whose arguments are still streaming, as far as it can be told."""
+
+    tool_call_id: str
+    tool_name: str
+    card: Card
+
+
+@dataclass(frozen=True, slots=True)
+class CallProgress:
+    """A call is running; `shown` replaces what its card showed before (None leaves it)."""
+
+    tool_call_id: str
+    shown: tuple[Shown, ...] | None = None
+
+
+Live: TypeAlias = MessageDelta | CallDelta | CallProgress
+Event: TypeAlias = Durable | Live
+
+LIVE = (MessageDelta, CallDelta, CallProgress)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One durable event with its stamp: a line of the journal."""
+
+    id: str
+    timestamp: datetime
+    """Aware, UTC."""
+    event: Durable

@@ -1,0 +1,170 @@
+"""What may be done without asking. Pure: decides, and does nothing.
+
+A rule that the person made ("always allow ...") is kept as text, so that the journal can hold it:
+`path:<path>` for writing one file, `words:<json list>` for command lines that begin with these
+words, `line:<command>` for one exact command line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
+
+from openhands_acp.engine.events import Risk
+from openhands_acp.engine.modes import Mode
+from openhands_acp.engine.paths import AbsPath, is_inside
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    path: AbsPath
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    path: AbsPath
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    line: str
+
+
+Effect: TypeAlias = Read | Write | Execute
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    reason: str
+    """The model reads it."""
+
+
+Verdict: TypeAlias = Allow | Ask | Deny
+
+_PLAN = (
+    "the session is in plan mode, which is read-only: nothing may be written or run. Read what you need, then answer "
+    "with the plan; the person will switch the mode when they want it carried out"
+)
+
+# Words and quoted words only: no expansion, redirection, control operator, comment, assignment or line break,
+# so that what runs is one program with exactly these arguments, whatever the shell.
+_PLAIN = re.compile(r"""(?:[\w./:@%,+=-]+|'[^'\n]*'|"[^"\\$`!\n]*"|[ \t])+""")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_WITH_SUBCOMMANDS = _words(
+    """
+    git npm pnpm yarn bun cargo go uv pip poetry pdm hatch dotnet docker podman kubectl helm terraform gh brew apt
+    apt-get dnf mvn gradle rustup conda composer bundle rails mix
+    """
+)
+# Programs whose arguments carry the authority: they run, delete or send what they are told to.
+_NEVER_BY_NAME = _words(
+    """
+    sh bash zsh dash fish ksh pwsh powershell cmd python python2 python3 node deno ruby perl php lua tclsh osascript
+    env sudo su doas xargs find parallel nohup time timeout nice watch script ssh scp rsync nc ncat socat curl wget
+    eval exec source . command builtin npx pnpx bunx uvx pipx awk gawk sed tee dd rm rmdir mv cp ln install truncate
+    chmod chown chgrp kill pkill killall mkfs mount umount crontab at systemctl make just ninja
+    """
+)
+
+
+def decide(
+    mode: Mode, effect: Effect, *, risk: Risk, roots: tuple[AbsPath, ...], rules: Collection[str] = ()
+) -> Verdict:
+    """Judge one effect of one tool call.
+
+    Reading inside the roots never asks, in any mode; what a rule covers is not asked again.
+    """
+    if isinstance(effect, Read) and is_inside(effect.path, roots):
+        return Allow()
+    if mode == "plan":
+        return Ask() if isinstance(effect, Read) else Deny(_PLAN)
+    if mode == "always-approve" or any(_covers(rule, effect) for rule in rules):
+        return Allow()
+    if mode == "accept-edits":
+        return Allow() if isinstance(effect, Write) and _is_ordinary(effect.path, roots) else Ask()
+    if mode == "llm-approve":
+        return Allow() if risk in ("LOW", "MEDIUM") else Ask()
+    return Ask()
+
+
+def rule_for(effect: Effect) -> str:
+    """Return the rule that "always" makes of this effect: never wider than what its name says."""
+    match effect:
+        case Read(path) | Write(path):
+            return f"path:{path}"
+        case Execute(line):
+            words = _leading_words(line)
+            return f"words:{json.dumps(words, ensure_ascii=False)}" if words else f"line:{line}"
+        case _:
+            assert_never(effect)
+
+
+def rule_in_words(rule: str, effect: Effect, shown_path: str) -> str:
+    """Name the option, so that the person knows what they agree to."""
+    kind, _, value = rule.partition(":")
+    if kind == "words":
+        return f"Always allow `{shlex.join(json.loads(value))} …` in this session"
+    if kind == "line":
+        return "Always allow exactly this command in this session"
+    return f"Always allow {'editing' if isinstance(effect, Write) else 'reading'} {shown_path} in this session"
+
+
+def _covers(rule: str, effect: Effect) -> bool:
+    kind, _, value = rule.partition(":")
+    match effect:
+        case Read(path) | Write(path):
+            return kind == "path" and value == path
+        case Execute(line):
+            if kind == "line":
+                return value == line
+            if kind != "words":
+                return False
+            words, prefix = _plain_words(line), json.loads(value)
+            return words[: len(prefix)] == prefix if words else False
+        case _:
+            assert_never(effect)
+
+
+def _leading_words(line: str) -> list[str]:
+    """Return the words that name what the command does, or nothing if only the whole line does."""
+    words = _plain_words(line)
+    if not words or words[0] in _NEVER_BY_NAME or "/" in words[0]:
+        return []
+    if words[0] not in _WITH_SUBCOMMANDS:
+        return words[:1]
+    if len(words) < 2 or words[1].startswith("-") or words[1] in ("exec", "run", "x", "dlx", "config"):
+        # `git -c`, `npm exec`, `docker run`: the next word decides, so more of the line belongs to the rule.
+        return words[:3] if len(words) > 2 and words[1] == "run" and not words[2].startswith("-") else []
+    return words[:2]
+
+
+def _plain_words(line: str) -> list[str]:
+    """Split a command line that is nothing but words; anything cleverer gives no words."""
+    if not _PLAIN.fullmatch(line):
+        return []
+    words = shlex.split(line)
+    return [] if not words or "=" in words[0] else words
+
+
+def _is_ordinary(path: AbsPath, roots: tuple[AbsPath, ...]) -> bool:
+    """Tell a project's file from one that makes other programs run something (git's own, ours)."""
+    return is_inside(path, roots) and not {".git", ".openhands"} & set(re.split(r"[\\/]", path))

@@ -1,0 +1,309 @@
+"""One conversation: its state, its turn, and the one way anything comes out of it.
+
+Rules of this file: `emit` journals, folds and publishes one event and never waits, so journal order
+is fold order is wire order. Whatever ends a turn, `_settle` closes what the fold says is open, then
+the turn's end is told, then the turn is over: all without an await in between.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+from uuid import uuid4
+
+import anyio
+
+from openhands_acp.engine.attachments import FileLink, PromptPart, as_text, opened
+from openhands_acp.engine.commands import find
+from openhands_acp.engine.events import (
+    LIVE,
+    AgentErrorEvent,
+    CallProgress,
+    Card,
+    ConversationErrorEvent,
+    ConversationStarted,
+    ConversationStateUpdateEvent,
+    Entry,
+    Event,
+    InterruptEvent,
+    MessageEvent,
+    NoticeEvent,
+    PlanEntry,
+    PlanUpdated,
+    Shown,
+    StopReason,
+    SystemPromptEvent,
+    TurnEnded,
+    TurnStarted,
+)
+from openhands_acp.engine.guard import Guard, GuardedFiles, GuardedTerminals
+from openhands_acp.engine.messages import Image, Part, Text
+from openhands_acp.engine.modes import Mode
+from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.ports import LLM, Files, Journal, Permissions, Terminals
+from openhands_acp.engine.respond import CallRequest
+from openhands_acp.engine.tool import Hands, Tool, TurnError
+from openhands_acp.engine.transcript import Transcript
+from openhands_acp.engine.turn import take_turn
+
+logger = logging.getLogger(__name__)
+
+_BUG = (
+    "A bug in openhands-acp stopped this turn; the session goes on with your next prompt. Its log (stderr, or the file "
+    "of --log-file) has the details: please report them."
+)
+
+T = TypeVar("T")
+Prompt = tuple[PromptPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """A session's doors to the world."""
+
+    open_llm: Callable[[str], Awaitable[LLM]]
+    """Opens the model of this name; waits while its library is still being loaded."""
+    files: Files
+    terminals: Terminals
+    permissions: Permissions
+    journal: Journal
+    publish: Callable[[Event], None]
+    drained: Callable[[], Awaitable[None]]
+    describe: Callable[[], Awaitable[SystemPromptEvent]]
+    """Writes the prompt, at the first turn."""
+    new_id: Callable[[], str] = lambda: str(uuid4())
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Turn:
+    id: str
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    done: anyio.Event = field(default_factory=anyio.Event)
+    prompts: list[Prompt] = field(default_factory=list[Prompt])
+    """Not yet in the history; those that come while the turn runs are taken up at its next step."""
+    stop_reason: StopReason = "cancelled"
+
+
+class Session:
+    def __init__(self, started: ConversationStarted, ports: Ports, tools: tuple[Tool, ...], max_steps: int) -> None:
+        self.id = started.session_id
+        self.root, self.roots = started.roots[0], started.roots
+        self.tools = {tool.spec.name: tool for tool in tools}
+        self.max_steps = max_steps
+        self.transcript = Transcript()
+        self.turn: Turn | None = None
+        self.drained = ports.drained
+        self.new_id = ports.new_id
+        self._ports = ports
+        self._recalled: dict[type, Any] = {}
+        self.emit(started)
+
+    # ---------------------------------------------------------------- what comes out
+
+    def emit(self, event: Event) -> str:
+        """Journal, fold and publish one event; return its id, empty for a live one.
+
+        Never waits, so nothing can cancel it half done. Call `drained` before pulling more input.
+        """
+        entry_id = ""
+        if not isinstance(event, LIVE):
+            entry_id = self.new_id()
+            self._ports.journal.append(Entry(entry_id, self._ports.now(), event))
+        self.transcript.apply(event, entry_id)
+        self._ports.publish(event)
+        return entry_id
+
+    # ---------------------------------------------------------------- what comes in
+
+    def begin(self, prompt: Prompt) -> Awaitable[StopReason]:
+        """Take a prompt, in receive order, and return its answer to wait for.
+
+        While a turn runs, the prompt steers it: it joins the history at the turn's next step, and
+        both prompts are answered when the turn ends.
+        """
+        if self.turn is not None:
+            self.turn.prompts.append(prompt)
+            return self._joined(self.turn)
+        self.turn = Turn(self.new_id(), prompts=[prompt])
+        self.emit(TurnStarted(self.turn.id))
+        return self._run(self.turn)
+
+    def cancel(self) -> None:
+        """End the running turn, if there is one."""
+        if self.turn is not None and not self.turn.scope.cancel_called:
+            self.emit(InterruptEvent())
+            self.turn.scope.cancel()
+
+    def set_option(self, key: str, value: str) -> None:
+        """Set mode or model; counts from the next question or model call on."""
+        if getattr(self.transcript, key) != value:
+            self.emit(ConversationStateUpdateEvent(cast("Any", key), value))
+
+    async def finished(self) -> None:
+        """Wait until no turn runs."""
+        if self.turn is not None:
+            await self.turn.done.wait()
+
+    def sync(self) -> None:
+        self._ports.journal.sync()
+
+    @property
+    def mode(self) -> Mode:
+        return cast("Mode", self.transcript.mode)  # Set when the session is made, from the table of modes.
+
+    @property
+    def model(self) -> str:
+        return self.transcript.model or ""
+
+    # ---------------------------------------------------------------- for the turn
+
+    async def open_llm(self) -> LLM:
+        if self.transcript.system is None:
+            self.emit(await self._ports.describe())
+        return await self._ports.open_llm(self.model)
+
+    async def take_prompts(self) -> bool:
+        """Put waiting prompts into the history; tell whether there were any."""
+        assert self.turn is not None
+        taken = False
+        while self.turn.prompts:
+            prompt = self.turn.prompts[0]
+            parts = tuple([await opened(part, self._ports.files) for part in prompt])
+            if any(isinstance(part, Image) for part in parts):
+                parts = await self._without_unseen_images(parts)
+            self.turn.prompts.pop(0)
+            self._say_as_user(parts)
+            taken = True
+        return taken
+
+    def hands(self, call: CallRequest) -> Hands:
+        guard = Guard(
+            call.tool_call_id,
+            call.card or Card(call.tool_name, "other"),
+            call.arguments or {},
+            call.risk,
+            self.roots,
+            lambda: self.mode,
+            lambda: self.transcript.rules,
+            self._ports.permissions,
+            self.emit,
+        )
+        return CallHands(
+            self,
+            call.tool_call_id,
+            GuardedFiles(self._ports.files, guard),
+            GuardedTerminals(self._ports.terminals, guard),
+        )
+
+    def recall(self, what: type[T]) -> T:
+        return self._recalled.setdefault(what, what())
+
+    # ---------------------------------------------------------------- inside
+
+    async def _run(self, turn: Turn) -> StopReason:
+        failure: TurnError | None = None
+        try:
+            with turn.scope:
+                turn.stop_reason = await self._work(turn)
+        except TurnError as error:
+            failure = error
+        except Exception:
+            logger.exception("in session %s", self.id)
+            failure = TurnError("internal", _BUG)
+        finally:
+            self._settle(turn, failure)
+        return turn.stop_reason
+
+    async def _work(self, turn: Turn) -> StopReason:
+        texts = [part.text for part in turn.prompts[0] if isinstance(part, Text)]
+        if len(texts) == len(turn.prompts[0]) == 1 and (found := find(texts[0])):
+            turn.prompts.pop(0)
+            command, argument = found
+            self.emit(NoticeEvent(self.new_id(), "user", texts[0]))
+            self.emit(NoticeEvent(self.new_id(), "text", command.run(self, argument)))
+            if not turn.prompts:
+                return "end_turn"
+        return await take_turn(self)
+
+    async def _joined(self, turn: Turn) -> StopReason:
+        await turn.done.wait()
+        return turn.stop_reason
+
+    def _settle(self, turn: Turn, failure: TurnError | None) -> None:
+        """Close everything that is open. No await: nothing can come in between."""
+        for prompt in turn.prompts:
+            self._say_as_user(tuple(as_text(part) if isinstance(part, FileLink) else part for part in prompt))
+        cause = "the turn failed" if failure else "the person stopped the turn"
+        for tool_call_id, call in list(self.transcript.open_calls.items()):
+            outcome = "while it ran; what it did is unknown" if call.has_started else "before it ran"
+            self.emit(AgentErrorEvent(tool_call_id, call.tool_name, f"{cause} {outcome}"))
+        if turn.scope.cancel_called:
+            # Even if the work came to its end in the same moment: the client was promised this answer.
+            turn.stop_reason = "cancelled"
+        elif failure is not None:
+            turn.stop_reason = "end_turn"
+            self.emit(ConversationErrorEvent(self.new_id(), failure.code, failure.detail))
+        self.emit(TurnEnded(turn.id, turn.stop_reason))
+        self.turn = None
+        turn.done.set()
+
+    def _say_as_user(self, parts: tuple[Part, ...]) -> None:
+        self.emit(MessageEvent(self.new_id(), "user", parts))
+        if self.transcript.title is None and (title := title_of(parts)):
+            self.emit(ConversationStateUpdateEvent("title", title))
+
+    async def _without_unseen_images(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+        llm = await self.open_llm()
+        if llm.sees_images:
+            return parts
+        text = f"{llm.model} cannot see images; going on without them."
+        self.emit(NoticeEvent(self.new_id(), "text", text))
+        missing = Text("(an image was attached here, which you cannot see)")
+        return tuple(missing if isinstance(part, Image) else part for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class CallHands:
+    """What one call may touch (`Hands`)."""
+
+    session: Session
+    tool_call_id: str
+    files: GuardedFiles
+    terminals: GuardedTerminals
+
+    @property
+    def root(self) -> AbsPath:
+        return self.session.root
+
+    async def progress(self, *shown: Shown) -> None:
+        await self.session.drained()
+        self.session.emit(CallProgress(self.tool_call_id, shown))
+
+    def say(self, text: str) -> None:
+        self.session.emit(NoticeEvent(self.session.new_id(), "text", text))
+
+    def think(self, text: str) -> None:
+        self.session.emit(NoticeEvent(self.session.new_id(), "thought", text))
+
+    def plan(self, entries: tuple[PlanEntry, ...]) -> None:
+        self.session.emit(PlanUpdated(entries))
+
+    def recall(self, what: type[T]) -> T:
+        return self.session.recall(what)
+
+
+def title_of(parts: tuple[Part, ...]) -> str | None:
+    """Make a title of a first prompt: its first line of text, 60 characters or less."""
+    for part in parts:
+        if (
+            isinstance(part, Text)
+            and not part.text.startswith("<file ")
+            and (words := part.text.split("\n")[0].split())
+        ):
+            line = " ".join(words)
+            return line if len(line) <= 60 else line[:59].rstrip() + "…"
+    return None

@@ -1,0 +1,104 @@
+"""What a tool is, and the hands it is given: every handle in them asks before it acts.
+
+Knows neither how arguments are validated nor which tools exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
+
+from openhands_acp.engine.events import Card, Location, PlanEntry, Shown
+from openhands_acp.engine.messages import JsonObject
+from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.ports import Files, Terminals, ToolSpec
+
+T = TypeVar("T")
+
+
+class ToolError(Exception):
+    """The model reads it: what failed, and what to do next. Lower case, no full stop."""
+
+
+class TurnError(Exception):
+    """The person reads it in the chat, and the turn ends: cause and next step, as a sentence."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        """One of: auth, quota, rate_limit, context, model, content_filter, network, timeout, request, internal."""
+        self.detail = detail
+
+
+class Rejected(Exception):
+    """Raised by a guarded handle when the person or the mode says no. Tools let it pass."""
+
+    def __init__(self, reason: str, source: Literal["user", "mode"] = "user") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        """The model reads it."""
+        self.source: Literal["user", "mode"] = source
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    text: str
+    """What the model reads."""
+    shown: tuple[Shown, ...] = ()
+    """What the person sees; empty shows `text`."""
+    locations: tuple[Location, ...] = ()
+    raw_output: JsonObject | None = None
+    is_error: bool = False
+    ends_turn: bool = False
+
+
+class Hands(Protocol):
+    """All that one call may touch. A new one is made for each call."""
+
+    @property
+    def root(self) -> AbsPath:
+        """Where relative paths start and commands run."""
+        ...
+
+    @property
+    def files(self) -> Files: ...
+
+    @property
+    def terminals(self) -> Terminals: ...
+
+    async def progress(self, *shown: Shown) -> None:
+        """Replace what the call's card shows while it runs. Waits while the editor is behind."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Show the person text that the model need not read again."""
+        ...
+
+    def think(self, text: str) -> None:
+        """Show the person a thought."""
+        ...
+
+    def plan(self, entries: tuple[PlanEntry, ...]) -> None: ...
+
+    def recall(self, what: type[T]) -> T:
+        """Return this session's one `what`, made by calling it the first time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool. `Any` below is the parsed arguments, whose type only the tool's own file knows."""
+
+    spec: ToolSpec
+    parse: Callable[[JsonObject], Any]
+    """Validate; raises ToolError that names the field and the reason."""
+    run: Callable[[Any, Hands], Awaitable[ToolResult]]
+    card: Callable[[Any, AbsPath], Card | None]
+    """Present parsed arguments; the path is the session's root. None: the tool shows itself otherwise."""
+    announce: Card | None = None
+    """What the call shows as soon as its name is known; None: it never has a card."""
+    sketch: Callable[[str, AbsPath], Card | None] = field(default=lambda _arguments, _root: None)
+    """Present arguments that are still streaming (a prefix of JSON). None: nothing to tell yet."""
+    is_read_only: Callable[[Any], bool] = field(default=lambda _args: False)
+    """Read-only calls of one batch run side by side."""

@@ -1,0 +1,144 @@
+"""What may be done without asking: tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from openhands_acp.engine.events import Risk
+from openhands_acp.engine.modes import Mode
+from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.policy import (
+    Allow,
+    Ask,
+    Deny,
+    Effect,
+    Execute,
+    Read,
+    Verdict,
+    Write,
+    decide,
+    rule_for,
+    rule_in_words,
+)
+
+ROOT = AbsPath("/w")
+INSIDE, OUTSIDE, HOOK = AbsPath("/w/a.py"), AbsPath("/etc/hosts"), AbsPath("/w/.git/hooks/pre-commit")
+
+
+@pytest.mark.parametrize(
+    ("mode", "effect", "risk", "verdict"),
+    [
+        ("always-ask", Read(INSIDE), "UNKNOWN", Allow),
+        ("always-ask", Read(OUTSIDE), "LOW", Ask),
+        ("always-ask", Read(AbsPath("/w2/a.py")), "LOW", Ask),
+        ("always-ask", Write(INSIDE), "LOW", Ask),
+        ("always-ask", Execute("ls"), "LOW", Ask),
+        ("accept-edits", Write(INSIDE), "HIGH", Allow),
+        ("accept-edits", Write(OUTSIDE), "LOW", Ask),
+        ("accept-edits", Write(HOOK), "LOW", Ask),
+        ("accept-edits", Execute("ls"), "LOW", Ask),
+        ("llm-approve", Write(INSIDE), "LOW", Allow),
+        ("llm-approve", Execute("make"), "MEDIUM", Allow),
+        ("llm-approve", Execute("make"), "HIGH", Ask),
+        ("llm-approve", Execute("make"), "UNKNOWN", Ask),
+        ("always-approve", Execute("rm -rf /"), "HIGH", Allow),
+        ("plan", Read(INSIDE), "UNKNOWN", Allow),
+        ("plan", Read(OUTSIDE), "LOW", Ask),
+        ("plan", Write(INSIDE), "LOW", Deny),
+        ("plan", Execute("ls"), "LOW", Deny),
+    ],
+)
+def test_decide(mode: Mode, effect: Effect, risk: Risk, verdict: type[Verdict]) -> None:
+    assert isinstance(decide(mode, effect, risk=risk, roots=(ROOT,)), verdict)
+
+
+def test_plan_mode_denies_even_what_a_rule_allows() -> None:
+    effect = Execute("git status")
+    assert isinstance(decide("plan", effect, risk="LOW", roots=(ROOT,), rules={rule_for(effect)}), Deny)
+
+
+def test_a_link_that_leads_out_of_the_root_is_outside(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link").symlink_to("/etc")
+    roots = (AbsPath(str(root)),)
+    assert isinstance(decide("always-ask", Read(AbsPath(f"{root}/link/hosts")), risk="LOW", roots=roots), Ask)
+    assert isinstance(decide("accept-edits", Write(AbsPath(f"{root}/link/new")), risk="LOW", roots=roots), Ask)
+
+
+@pytest.mark.parametrize(
+    ("effect", "words"),
+    [
+        (Write(INSIDE), "Always allow editing a.py in this session"),
+        (Read(OUTSIDE), "Always allow reading a.py in this session"),
+        (Execute("git status --short"), "Always allow `git status …` in this session"),
+        (Execute("npm run build -- --watch"), "Always allow `npm run build …` in this session"),
+        (Execute("pytest -x 'tests/a b.py'"), "Always allow `pytest …` in this session"),
+        (Execute("rm a"), "Always allow exactly this command in this session"),
+        (Execute("git -c core.pager=sh log"), "Always allow exactly this command in this session"),
+        (Execute("docker run -v /:/x alpine"), "Always allow exactly this command in this session"),
+        (Execute("./run.sh now"), "Always allow exactly this command in this session"),
+        (Execute("ls; rm b"), "Always allow exactly this command in this session"),
+    ],
+)
+def test_the_option_names_its_rule(effect: Effect, words: str) -> None:
+    assert rule_in_words(rule_for(effect), effect, "a.py") == words
+
+
+ALLOWED = "git status"
+
+
+@pytest.mark.parametrize("line", ["git status", "git status --short", "git  status 'a b'", 'git status "x"'])
+def test_a_rule_covers_lines_that_begin_with_its_words(line: str) -> None:
+    assert isinstance(
+        decide("always-ask", Execute(line), risk="LOW", roots=(ROOT,), rules={rule_for(Execute(ALLOWED))}), Allow
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "git statusx",
+        "git stash",
+        "git",
+        "git 'status;' x",
+        "git status; rm -rf .",
+        "git status && rm -rf .",
+        "git status || rm -rf .",
+        "git status | sh",
+        "git status & rm x",
+        "git status\nrm x",
+        "git status > /etc/passwd",
+        "git status < /etc/passwd",
+        "git status $(rm x)",
+        "git status `rm x`",
+        'git status "$(rm x)"',
+        'git status "`rm x`"',
+        "git status $HOME",
+        "git status ${IFS}x",
+        "git status *",
+        "git status ?",
+        "git status {a,b}",
+        "git status ~/x",
+        "git status !x",
+        "git status \\\nx",
+        "git status #x",
+        "X=1 git status",
+        "PATH=. git status",
+        "env git status",
+        "(git status)",
+        "sudo git status",
+        "! git status",
+        "git -C / status",
+        "git status <(rm x)",
+        "git status 'a",
+        'git status "a',
+        "git status \x00",
+        "git status ; ",
+    ],
+)
+def test_a_rule_covers_nothing_cleverer(line: str) -> None:
+    rules = {rule_for(Execute(ALLOWED))}
+    assert isinstance(decide("always-ask", Execute(line), risk="LOW", roots=(ROOT,), rules=rules), Ask)
