@@ -1,0 +1,98 @@
+"""The journal's spelling of events."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from openhands_acp.engine import events
+from openhands_acp.engine.events import Durable, Entry, TurnEnded
+from openhands_acp.engine.messages import Image, Text
+from openhands_acp.store.codec import UnknownRecord, entry_schema, from_json, to_json
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+JSON_OBJECT = st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | TEXT | st.lists(TEXT), max_size=3)
+PATH = TEXT.map(lambda text: f"/{text}")
+
+LOCATION = st.builds(events.Location, PATH, st.none() | st.integers(1, 99))
+SHOWN = st.one_of(
+    st.builds(events.ShownText, TEXT),
+    st.builds(events.ShownCommand, TEXT, st.none() | TEXT),
+    st.builds(events.ShownDiff, PATH, st.none() | TEXT, TEXT),
+)
+CARD = st.builds(
+    events.Card, TEXT, st.sampled_from(["read", "edit"]), st.tuples(LOCATION), st.lists(SHOWN, max_size=2).map(tuple)
+)
+USAGE = st.builds(
+    events.Usage, st.integers(0), st.integers(0), st.integers(0), st.none() | st.floats(0, 1, allow_nan=False)
+)
+PARTS = st.lists(st.builds(Text, TEXT) | st.builds(Image, TEXT, TEXT), max_size=3).map(tuple)
+EVENTS = [
+    st.builds(events.ConversationStarted, TEXT, st.tuples(PATH), TEXT, TEXT),
+    st.builds(events.SystemPromptEvent, TEXT, TEXT, st.tuples(TEXT, TEXT)),
+    st.builds(events.MessageEvent, TEXT, st.sampled_from(["user", "assistant"]), PARTS, st.none() | TEXT),
+    st.builds(events.ThoughtEvent, TEXT, TEXT, TEXT, st.none() | st.lists(JSON_OBJECT, max_size=2)),
+    st.builds(events.ActionEvent, TEXT, TEXT, TEXT, TEXT, TEXT, st.sampled_from(["LOW", "UNKNOWN"]), st.none() | CARD),
+    st.builds(
+        events.ObservationEvent,
+        *[TEXT] * 4,
+        st.booleans(),
+        st.lists(SHOWN, max_size=2).map(tuple),
+        st.lists(LOCATION, max_size=2).map(tuple),
+        st.none() | JSON_OBJECT,
+    ),
+    st.builds(events.UserRejectObservation, *[TEXT] * 4, st.sampled_from(["user", "mode"])),
+    st.builds(events.AgentErrorEvent, TEXT, TEXT, TEXT),
+    st.builds(events.PermissionDecided, TEXT, st.sampled_from(["allow_once", "cancelled"]), st.none() | TEXT),
+    st.builds(events.NoticeEvent, TEXT, st.sampled_from(["text", "thought", "user"]), TEXT),
+    st.builds(
+        events.PlanUpdated,
+        st.lists(st.builds(events.PlanEntry, TEXT, st.sampled_from(["pending", "completed"])), max_size=2).map(tuple),
+    ),
+    st.builds(events.TurnStarted, TEXT),
+    st.builds(events.TurnEnded, TEXT, st.sampled_from(["end_turn", "cancelled"])),
+    st.builds(events.InterruptEvent),
+    st.builds(events.ConversationErrorEvent, TEXT, TEXT, TEXT),
+    st.builds(events.ConversationStateUpdateEvent, st.sampled_from(["title", "mode", "model"]), TEXT),
+    st.builds(events.UsageEvent, USAGE, TEXT, st.none() | st.integers(1)),
+]
+ENTRIES = st.builds(Entry, TEXT, st.datetimes(timezones=st.just(UTC)), st.one_of(EVENTS))
+
+
+@settings(max_examples=200, deadline=None)
+@given(ENTRIES)
+def test_every_event_survives_the_disk_and_fits_its_schema(entry: Entry) -> None:
+    record = json.loads(json.dumps(to_json(entry)))
+    assert from_json(record) == entry
+    assert [error.message for error in VALIDATOR.iter_errors(record)] == []
+
+
+VALIDATOR = Draft202012Validator(entry_schema())
+
+
+def test_every_kind_of_event_is_tried() -> None:
+    assert len(EVENTS) == len(get_args(Durable))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"v": 2}, {"kind": "Marvel"}, {"kind": None}, {"timestamp": "soon"}, {"timestamp": 5}, {"turn_id": None, "id": 1}],
+)
+def test_what_cannot_be_read_says_so(change: dict[str, object]) -> None:
+    record = {**to_json(Entry("e", datetime(2026, 1, 1, tzinfo=UTC), TurnEnded("t", "end_turn"))), **change}
+    if "turn_id" in change:
+        del record["stop_reason"]
+    with pytest.raises(UnknownRecord):
+        from_json(record)
+
+
+def test_a_field_added_later_has_its_default() -> None:
+    entry = Entry("e", datetime(2026, 1, 1, tzinfo=UTC), events.NoticeEvent("m", "text", "hi"))
+    record = dict(to_json(entry)) | {"unknown": 1}
+    assert from_json(record) == entry
