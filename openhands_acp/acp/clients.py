@@ -1,0 +1,40 @@
+"""What the client at the other end can do, and the quirks we know by its name: data, not code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Read leniently from `initialize`: what is missing or of the wrong type is not offered."""
+
+    name: str = ""
+    version: str = ""
+    reads_files: bool = False
+    writes_files: bool = False
+    has_terminal_auth: bool = False
+
+
+def client_from(params: Mapping[str, Any]) -> Client:
+    capabilities = _mapping(params.get("clientCapabilities"))
+    info, fs, meta = (
+        _mapping(params.get("clientInfo")),
+        _mapping(capabilities.get("fs")),
+        _mapping(capabilities.get("_meta")),
+    )
+    return Client(
+        name=str(info.get("name", "")),
+        version=str(info.get("version", "")),
+        reads_files=fs.get("readTextFile") is True,
+        writes_files=fs.get("writeTextFile") is True,
+        # Zed said it in `_meta` before the protocol had a place for it.
+        has_terminal_auth=_mapping(capabilities.get("auth")).get("terminal") is True
+        or meta.get("terminal-auth") is True,
+    )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}  # pyright: ignore[reportUnknownVariableType]

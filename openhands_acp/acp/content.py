@@ -1,0 +1,91 @@
+"""Content both ways: a prompt's blocks to parts the engine takes, what is shown of a call to blocks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, assert_never
+
+from openhands_acp.acp.schema import (
+    AudioBlock,
+    ContentBlock,
+    ImageBlock,
+    ResourceBlock,
+    ResourceLinkBlock,
+    TextBlock,
+    TextResource,
+)
+from openhands_acp.engine.attachments import PromptPart, link_to
+from openhands_acp.engine.events import Location, Shown, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.messages import Image, Part, Text
+from openhands_acp.rpc.errors import INVALID_PARAMS, RpcError
+
+
+def to_prompt(blocks: Sequence[ContentBlock]) -> tuple[PromptPart, ...]:
+    """Translate a prompt. Raises RpcError for content that was not advertised."""
+    return tuple(_to_part(block) for block in blocks)
+
+
+def _to_part(block: ContentBlock) -> PromptPart:
+    match block:
+        case TextBlock(text=text):
+            return Text(text)
+        case ImageBlock():
+            return Image(block.mimeType, block.data)
+        case AudioBlock():
+            raise RpcError(INVALID_PARAMS, "audio is not supported (see promptCapabilities)")
+        case ResourceLinkBlock():
+            return link_to(block.uri, block.name) or Text(f"[{block.name}]({block.uri})")
+        case ResourceBlock(resource=TextResource(uri=uri, text=text)):
+            return Text(f'<resource uri="{uri}">\n{text}\n</resource>')
+        case ResourceBlock(resource=blob):
+            mime_type = getattr(blob, "mimeType", None) or "application/octet-stream"
+            if mime_type.startswith("image/"):
+                return Image(mime_type, getattr(blob, "blob", ""))
+            size = len(getattr(blob, "blob", "")) * 3 // 4
+            return Text(f'<resource uri="{blob.uri}" type="{mime_type}">(binary, about {size:,} bytes)</resource>')
+        case _:
+            assert_never(block)
+
+
+def part_to_wire(part: Part) -> dict[str, Any]:
+    match part:
+        case Text(text):
+            return {"type": "text", "text": text}
+        case Image(mime_type, data):
+            return {"type": "image", "mimeType": mime_type, "data": data}
+        case _:
+            assert_never(part)
+
+
+def shown_to_wire(shown: Sequence[Shown]) -> list[dict[str, Any]]:
+    """`ToolCallContent[]`."""
+    return [_shown_to_wire(item) for item in shown]
+
+
+def _shown_to_wire(item: Shown) -> dict[str, Any]:
+    match item:
+        case ShownText(text):
+            return {"type": "content", "content": {"type": "text", "text": text}}
+        case ShownCommand(line, output):
+            text = fenced(f"$ {line}" + (f"\n{output}" if output else ""), "console")
+            return {"type": "content", "content": {"type": "text", "text": text}}
+        case ShownDiff(path, old, new):
+            # Never null for a new file: a serializer between us and the screen may drop it (clients.md rule 6).
+            return {"type": "diff", "path": path, "oldText": old or "", "newText": new}
+        case _:
+            assert_never(item)
+
+
+def locations_to_wire(locations: Sequence[Location]) -> list[dict[str, Any]]:
+    return [
+        {"path": location.path} | ({"line": location.line} if location.line is not None else {})
+        for location in locations
+    ]
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Put `text` in a code block that nothing inside it can end."""
+    longest = max((len(ticks) for ticks in re.findall(r"`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{language}\n{text.rstrip(chr(10))}\n{fence}"

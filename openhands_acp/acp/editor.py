@@ -1,0 +1,195 @@
+"""The editor as the session's files and as the one who is asked: ports spoken as requests to the client.
+
+Knows that an editor may hold unsaved text, may hold stale text, may change what it saves, and may
+fail; then the disk counts (clients.md rule 17).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import anyio
+
+from openhands_acp.acp.clients import Client
+from openhands_acp.acp.content import locations_to_wire, shown_to_wire
+from openhands_acp.engine.paths import AbsPath, is_inside
+from openhands_acp.engine.ports import Answer, DirEntry, FileChanged, Files, Question, TextFile
+from openhands_acp.rpc.errors import RemoteError
+
+logger = logging.getLogger(__name__)
+
+Ask = Callable[[str, dict[str, Any]], Awaitable[Any]]
+"""Sends one request to the client. Raises RemoteError."""
+
+_PATIENCE = 10.0
+"""Seconds for the editor to read or write one file; then it is done without it."""
+
+
+@dataclass(slots=True)
+class EditorFiles:
+    """`Files` that sees the editor's unsaved text and lets what it writes land in the editor.
+
+    Everything else (encodings, modes, folders, files outside the project) is the disk's.
+    """
+
+    session_id: str
+    roots: tuple[AbsPath, ...]
+    client: Client
+    ask: Ask
+    disk: Files
+    _seen: dict[AbsPath, str] = field(default_factory=dict[AbsPath, str])
+    """Text that was on disk when it was last looked at, to tell an unsaved buffer from a stale one."""
+
+    async def read(self, path: AbsPath) -> TextFile:
+        try:
+            on_disk = await self.disk.read(path)
+        except FileNotFoundError:
+            unsaved = await self._buffer(path)
+            # Some clients answer "" for a file that is not there.
+            if not unsaved:
+                raise
+            return TextFile(unsaved)
+        if not _is_plain(on_disk):
+            return on_disk
+        buffer = await self._buffer(path)
+        before, self._seen[path] = self._seen.get(path), _lf(on_disk.text)
+        if buffer is None or _lf(buffer) == _lf(on_disk.text):
+            return on_disk
+        if not buffer or _lf(buffer) == before:
+            # "" may mean missing; and what was on disk before means that the editor has not noticed the change yet.
+            return on_disk
+        return replace(on_disk, text=_like(on_disk.text, buffer))
+
+    async def write(self, path: AbsPath, file: TextFile, *, replaces: TextFile | None) -> TextFile:
+        await self._check(path, replaces)
+        mode = _mode(path)
+        # A file that nobody may write is the disk's to refuse: an editor running as its owner may get round it.
+        is_locked = mode is not None and not mode & 0o222
+        if not self.client.writes_files or not _is_plain(file) or not is_inside(path, self.roots) or is_locked:
+            return await self.disk.write(path, file, replaces=await self._on_disk(path))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if not await self._say(path, file.text):
+            return await self.disk.write(path, file, replaces=await self._on_disk(path))
+        if mode is not None and _mode(path) not in (mode, None):
+            # Some clients write a new file in its place.
+            os.chmod(path, mode)
+        try:
+            return await self.read(path)
+        except FileNotFoundError:
+            return file
+
+    async def remove(self, path: AbsPath, *, replaces: TextFile) -> None:
+        await self._check(path, replaces)
+        if (on_disk := await self._on_disk(path)) is not None:
+            await self.disk.remove(path, replaces=on_disk)
+
+    async def entries(self, path: AbsPath) -> list[DirEntry]:
+        return await self.disk.entries(path)
+
+    async def _check(self, path: AbsPath, replaces: TextFile | None) -> None:
+        try:
+            now = await self.read(path)
+        except FileNotFoundError:
+            now = None
+        if now != replaces:
+            raise FileChanged(path, now)
+
+    async def _on_disk(self, path: AbsPath) -> TextFile | None:
+        try:
+            return await self.disk.read(path)
+        except FileNotFoundError:
+            return None
+
+    async def _buffer(self, path: AbsPath) -> str | None:
+        """Return the editor's text; None if it offers none, or fails."""
+        if not self.client.reads_files or not is_inside(path, self.roots):
+            return None
+        answer = await self._ask("fs/read_text_file", {"sessionId": self.session_id, "path": path})
+        content = _member(answer, "content")
+        return content.removeprefix("\ufeff") if isinstance(content, str) else None
+
+    async def _say(self, path: AbsPath, text: str) -> bool:
+        params = {"sessionId": self.session_id, "path": path, "content": text}
+        return await self._ask("fs/write_text_file", params) is not _FAILED
+
+    async def _ask(self, method: str, params: dict[str, Any]) -> Any:
+        with anyio.move_on_after(_PATIENCE):
+            try:
+                return await self.ask(method, params)
+            except RemoteError as error:
+                logger.info("%s: %s; using the disk", method, error)
+                return _FAILED
+        logger.warning("%s: no answer within %s s; using the disk", method, _PATIENCE)
+        return _FAILED
+
+
+_FAILED = object()
+
+
+@dataclass(frozen=True, slots=True)
+class EditorPermissions:
+    session_id: str
+    ask_client: Ask
+
+    async def ask(self, question: Question) -> Answer:
+        card = question.card
+        call = {
+            "toolCallId": question.tool_call_id,
+            "title": card.title,
+            "kind": card.kind,
+            "status": "pending",
+            "content": shown_to_wire(card.shown),
+            "locations": locations_to_wire(card.locations),
+            "rawInput": question.raw_input,
+        }
+        options = [{"optionId": option.id, "name": option.name, "kind": option.id} for option in question.options]
+        params = {"sessionId": self.session_id, "toolCall": call, "options": options}
+        try:
+            answer = await self.ask_client("session/request_permission", params)
+        except RemoteError as error:
+            # Fails closed: an editor that cannot ask has not said yes.
+            logger.warning("session/request_permission: %s", error)
+            return "reject_once"
+        return _chosen(answer, question)
+
+
+def _chosen(answer: Any, question: Question) -> Answer:
+    outcome = _member(answer, "outcome")
+    if _member(outcome, "outcome") == "cancelled":
+        return "cancelled"
+    chosen = _member(outcome, "optionId")
+    for option in question.options:
+        if option.id == chosen:
+            return option.id
+    return "reject_once"
+
+
+def _member(value: Any, name: str) -> Any:
+    return cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
+
+
+def _is_plain(file: TextFile) -> bool:
+    """Tell whether the protocol's text can carry this file: anything else would be saved as plain UTF-8."""
+    return file.encoding == "utf-8" and not file.bom
+
+
+def _lf(text: str) -> str:
+    return text.replace("\r\n", "\n")
+
+
+def _like(on_disk: str, buffer: str) -> str:
+    """Give the editor's text the disk's line endings: editors that keep them apart hand out bare line feeds."""
+    is_crlf = "\r\n" in on_disk and "\n" not in on_disk.replace("\r\n", "")
+    return buffer.replace("\n", "\r\n") if is_crlf and "\r\n" not in buffer else buffer
+
+
+def _mode(path: AbsPath) -> int | None:
+    try:
+        return stat.S_IMODE(os.stat(path).st_mode)
+    except OSError:
+        return None

@@ -1,0 +1,218 @@
+"""`check`: an agent with a scripted model, real files and processes in a folder of its own, and a scripted editor.
+
+The one place where tests know how an agent is put together.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from openhands_acp.acp.agent import Agent, Defaults, EditorPorts, NotConfigured
+from openhands_acp.acp.connection import Connection
+from openhands_acp.engine.events import ConversationStarted, Entry, SystemPromptEvent
+from openhands_acp.engine.messages import JsonObject
+from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.ports import LLM, Files, Journal
+from openhands_acp.engine.session import Ports, Session
+from openhands_acp.local.files import LocalFiles
+from openhands_acp.local.terminals import LocalTerminals
+from openhands_acp.tools import BUILTIN
+from tests.harness.editor import Answerer, Editor, MemoryChannel, allowed
+from tests.harness.model import Answer, ScriptedModel
+
+
+@dataclass(slots=True)
+class MemoryJournal:
+    entries: list[Entry] = field(default_factory=list)
+    syncs: int = 0
+
+    def append(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    def sync(self) -> None:
+        self.syncs += 1
+
+
+@dataclass(slots=True)
+class TestBackend:
+    """`Backend` with a scripted model, ids that count, and a clock that stands still."""
+
+    __test__ = False
+
+    model: LLM
+    mode: str = "always-ask"
+    max_steps: int = 20
+    disk: Files = field(default_factory=LocalFiles)
+    journal: Journal = field(default_factory=MemoryJournal)
+    not_configured: NotConfigured | None = None
+    sessions: dict[str, Session] = field(default_factory=dict)
+    _ids: Any = field(default_factory=lambda: itertools.count(1))
+    _terminals: dict[str, LocalTerminals] = field(default_factory=dict)
+
+    def defaults(self) -> Defaults:
+        if self.not_configured:
+            raise self.not_configured
+        return Defaults(self.mode, self.model.model, (self.model.model, "fake/other"))
+
+    def open_session(self, started: ConversationStarted, editor: EditorPorts, mcp_servers: list[JsonObject]) -> Session:
+        terminals = self._terminals[started.session_id] = LocalTerminals()
+
+        async def open_llm(_name: str) -> LLM:
+            return self.model
+
+        async def describe() -> SystemPromptEvent:
+            return SystemPromptEvent("static", "dynamic", ())
+
+        ports = Ports(
+            open_llm=open_llm,
+            files=editor.files(self.disk),
+            terminals=terminals,
+            permissions=editor.permissions,
+            journal=self.journal,
+            publish=editor.publish,
+            drained=editor.drained,
+            describe=describe,
+            new_id=lambda: f"id{next(self._ids)}",
+            now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+        )
+        tools = tuple(make() for make in BUILTIN)
+        self.sessions[started.session_id] = Session(started, ports, tools, self.max_steps)
+        return self.sessions[started.session_id]
+
+    async def warm_up(self) -> None:
+        pass
+
+    async def close_session(self, session: Session) -> None:
+        await self._terminals.pop(session.id).close()
+
+
+@dataclass(slots=True)
+class Running:
+    """An agent under test, its editor, and the session that was opened."""
+
+    editor: Editor
+    backend: TestBackend
+    session_id: str
+    root: Path
+
+    @property
+    def model(self) -> ScriptedModel:
+        assert isinstance(self.backend.model, ScriptedModel)
+        return self.backend.model
+
+    @property
+    def entries(self) -> list[Entry]:
+        assert isinstance(self.backend.journal, MemoryJournal)
+        return self.backend.journal.entries
+
+    def ask_prompt(self, text: str) -> int:
+        return self.editor.ask("session/prompt", sessionId=self.session_id, prompt=[{"type": "text", "text": text}])
+
+    async def prompt(self, text: str) -> Any:
+        message = await self.editor.answer(self.ask_prompt(text))
+        return message.get("result") or message["error"]
+
+    def cancel(self) -> None:
+        self.editor.notify("session/cancel", sessionId=self.session_id)
+
+
+@asynccontextmanager
+async def agent(
+    root: Path,
+    *answers: Answer,
+    mode: str = "always-ask",
+    permission: Answerer = lambda _params: allowed(),
+    buffers: dict[str, str] | None = None,
+    backend: TestBackend | None = None,
+) -> AsyncIterator[Running]:
+    """Run an agent with one open session; afterwards its wire must have been sound and its processes gone."""
+    backend = backend or TestBackend(ScriptedModel(answers), mode=mode)
+    channel = MemoryChannel()
+    editor = Editor(channel, permission, buffers)
+    connection = Connection("0", lambda peer, client: Agent(peer, client, backend))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.peer.run, channel)
+        fs = {"readTextFile": buffers is not None, "writeTextFile": buffers is not None}
+        await editor.request("initialize", protocolVersion=1, clientCapabilities={"fs": fs})
+        opened = await editor.request("session/new", cwd=str(root), mcpServers=[])
+        yield Running(editor, backend, opened.get("sessionId", ""), root)
+        channel.end()
+    await connection.close()
+    assert editor.monitor.problems == []
+    if isinstance(backend.model, ScriptedModel):
+        assert backend.model.violations == []
+
+
+async def check(
+    root: Path,
+    prompt: str,
+    *answers: Answer,
+    mode: str = "always-ask",
+    permission: Answerer = lambda _params: allowed(),
+    buffers: dict[str, str] | None = None,
+) -> str:
+    """Run one turn and return its wire, from the prompt to its answer, a line each."""
+    async with agent(root, *answers, mode=mode, permission=permission, buffers=buffers) as running:
+        await running.prompt(prompt)
+        return transcript(running)
+
+
+def transcript(running: Running) -> str:
+    """Write the wire from the first prompt on for people: `>` to the agent, `<` from it."""
+    log = running.editor.log
+    first = next(i for i, (_, m) in enumerate(log) if m.get("method") == "session/prompt")
+    lines: list[str] = []
+    for direction, message in log[first:]:
+        line = ("> " if direction == "in" else "< ") + _brief(message)
+        line = line.replace(running.session_id, "SESSION").replace(str(running.root), "ROOT")
+        if lines and (joined := _joined(lines[-1], line)):
+            lines[-1] = joined
+        else:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _joined(before: str, line: str) -> str | None:
+    """Chunks of one message count as one, however they were cut."""
+    head, mark, text = line.partition("_chunk ")
+    if not mark or not before.startswith(head + mark):
+        return None
+    (name, old), (new_name, new) = json.loads(before[len(head + mark) :]), json.loads(text)
+    return f"{head}{mark}{json.dumps([name, old + new])}" if name == new_name else None
+
+
+def _brief(message: dict[str, Any]) -> str:
+    if "method" not in message:
+        return f"{message['id']} = {json.dumps(message.get('result', message.get('error')), sort_keys=True)}"
+    params = message["params"]
+    number = f"{message['id']} " if "id" in message else ""
+    if message["method"] == "session/prompt":
+        return f"{number}session/prompt {json.dumps(_texts(params['prompt']))}"
+    if message["method"] != "session/update":
+        rest = {key: value for key, value in params.items() if key != "sessionId"}
+        return f"{number}{message['method']} {json.dumps(_steady(rest))}"
+    update = dict(params["update"])
+    kind = update.pop("sessionUpdate")
+    if kind.endswith("_chunk"):
+        return f"{kind} {json.dumps([update['messageId'], update['content'].get('text', '(image)')])}"
+    return f"{kind} {json.dumps(_steady(update))}"
+
+
+def _steady(value: Any) -> Any:
+    """Leave out what differs from run to run."""
+    if isinstance(value, dict):
+        return {key: 0 if key == "seconds" else _steady(item) for key, item in value.items()}
+    return [_steady(item) for item in value] if isinstance(value, list) else value
+
+
+def _texts(blocks: Sequence[dict[str, Any]]) -> Any:
+    return [block.get("text") or block.get("uri") or block["type"] for block in blocks]

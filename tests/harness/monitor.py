@@ -1,0 +1,112 @@
+"""Rules that every conversation keeps, whatever happens in it: checked on every test's wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.harness.schema import problems_of
+
+
+@dataclass(slots=True)
+class Monitor:
+    """Sees both directions in order; `problems` stays empty on a sound connection."""
+
+    offers: frozenset[str] = frozenset()
+    """Client methods that were advertised in `initialize`."""
+    problems: list[str] = field(default_factory=list)
+    _asked: dict[Any, str] = field(default_factory=dict)
+    """Requests of the client without an answer: id to method."""
+    _prompted: dict[Any, str] = field(default_factory=dict)
+    """Prompts without an answer: id to session."""
+    _sessions: set[str] = field(default_factory=set)
+    _calls: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Status of each announced call."""
+    _agent_asked: set[Any] = field(default_factory=set)
+
+    def sent(self, message: dict[str, Any]) -> None:
+        """Take what the client sends."""
+        if "id" in message and "method" in message:
+            self._asked[message["id"]] = message["method"]
+            if message["method"] == "session/prompt":
+                self._prompted[message["id"]] = message["params"].get("sessionId", "")
+
+    def received(self, message: dict[str, Any]) -> None:
+        """Take what the agent sends."""
+        if "method" not in message:
+            self._answer(message)
+            return
+        self.problems += problems_of(message, None)
+        if "id" in message:
+            self._agent_request(message)
+        elif message["method"] == "session/update":
+            self._update(message["params"])
+
+    def _answer(self, message: dict[str, Any]) -> None:
+        if message["id"] is None:
+            return
+        method = self._asked.pop(message["id"], None)
+        if method is None:
+            self.problems.append(f"an answer to nothing: {message}")
+            return
+        self.problems += problems_of(message, method)
+        if method == "session/new" and "result" in message:
+            self._sessions.add(message["result"]["sessionId"])
+        if method == "session/prompt":
+            session = self._prompted.pop(message["id"])
+            left_open = [call for (s, call), status in self._calls.items() if s == session and status not in _CLOSED]
+            if left_open and session not in self._prompted.values():
+                self.problems.append(f"answered with open calls: {left_open}")
+
+    def _agent_request(self, message: dict[str, Any]) -> None:
+        if message["id"] in self._agent_asked:
+            self.problems.append(f"request id used twice: {message['id']}")
+        self._agent_asked.add(message["id"])
+        if message["method"] != "session/request_permission" and message["method"] not in self.offers:
+            self.problems.append(f"not offered by this client: {message['method']}")
+        if message["method"] == "session/request_permission":
+            params = message["params"]
+            call = params["toolCall"]
+            if (params["sessionId"], call["toolCallId"]) not in self._calls:
+                self.problems.append(f"permission asked for a call that was not announced: {call}")
+            if not call.get("title") or not call.get("content"):
+                self.problems.append(f"a question that does not say what it asks: {call}")
+            if params["options"][0]["kind"] != "allow_once":
+                self.problems.append("allow_once must be listed first")
+
+    def _update(self, params: dict[str, Any]) -> None:
+        session, update = params["sessionId"], params["update"]
+        kind = update["sessionUpdate"]
+        if session not in self._sessions:
+            self.problems.append(f"{kind} for a session that the client does not know yet")
+        in_turn = session in self._prompted.values()
+        if not in_turn and kind not in _ANY_TIME:
+            self.problems.append(f"{kind} outside a turn")
+        if kind == "tool_call":
+            self._call((session, update["toolCallId"]), update)
+        elif kind == "tool_call_update":
+            key = session, update["toolCallId"]
+            if key not in self._calls:
+                self.problems.append(f"update of a call that was not announced: {update}")
+            elif self._calls[key] in _CLOSED:
+                self.problems.append(f"update of a call that is closed: {update}")
+            if "status" not in update:
+                self.problems.append(f"an update without a status: {update}")
+            self._calls[key] = update.get("status", "")
+
+    def _call(self, key: tuple[str, str], update: dict[str, Any]) -> None:
+        if key in self._calls:
+            self.problems.append(f"announced twice: {update}")
+        if not update.get("title"):
+            self.problems.append(f"a call without a title: {update}")
+        self._calls[key] = update.get("status", "pending")
+
+
+_CLOSED = ("completed", "failed")
+_ANY_TIME = (
+    "available_commands_update",
+    "current_mode_update",
+    "config_option_update",
+    "session_info_update",
+    "usage_update",
+)
