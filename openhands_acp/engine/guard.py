@@ -18,6 +18,7 @@ from openhands_acp.engine.events import (
     Shown,
     ShownCommand,
     ShownDiff,
+    ShownText,
 )
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.modes import Mode
@@ -114,7 +115,7 @@ class GuardedFiles:
     guard: Guard
 
     async def read(self, path: AbsPath) -> TextFile:
-        await self.guard.permit(Read(path))
+        await self.guard.permit(Read(path), ShownText(f"Read `{path}`, which is outside the project"))
         return await self.files.read(path)
 
     async def write(self, path: AbsPath, file: TextFile, *, replaces: TextFile | None) -> TextFile:
@@ -126,7 +127,7 @@ class GuardedFiles:
         await self.files.remove(path, replaces=replaces)
 
     async def entries(self, path: AbsPath) -> list[DirEntry]:
-        await self.guard.permit(Read(path))
+        await self.guard.permit(Read(path), ShownText(f"List `{path}`, which is outside the project"))
         return await self.files.entries(path)
 
 

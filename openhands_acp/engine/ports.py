@@ -155,7 +155,10 @@ Sink: TypeAlias = Callable[[str], Awaitable[None]]
 
 class Terminals(Protocol):
     async def run(self, command: Command, sink: Sink) -> Exit:
-        """Run to its end; output reaches `sink` as it comes. Cancelling ends the whole process tree."""
+        """Run to its end; output reaches `sink` as it comes. Cancelling ends the whole process tree.
+
+        `sink` may be given "": nothing new for a while, so what was held back may be shown.
+        """
         ...
 
     async def close(self) -> None:

@@ -68,6 +68,9 @@ cannot tell you; then ask one clear question and end your turn.
 `path:line`), how you checked it, what is open. Short, plain, no praise.\
 """
 
+_GIT_TIMEOUT = 0.5
+"""Seconds that the first prompt may wait for git: a huge repository goes undescribed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -110,7 +113,7 @@ async def _git_state(root: AbsPath, terminals: Terminals) -> str | None:
     # The flags keep a hostile repository's own configuration from running anything.
     line = "git --no-optional-locks -c core.fsmonitor=false status --porcelain=v2 --branch --untracked-files=no"
     try:
-        exit_ = await terminals.run(Command(line, root, timeout=2.0), keep)
+        exit_ = await terminals.run(Command(line, root, timeout=_GIT_TIMEOUT), keep)
     except OSError:
         return None
     if exit_.code != 0:

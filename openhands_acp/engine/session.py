@@ -161,9 +161,12 @@ class Session:
 
     # ---------------------------------------------------------------- for the turn
 
-    async def open_llm(self) -> LLM:
+    async def prepare(self) -> None:
+        """Write the prompt, at the session's first turn."""
         if self.transcript.system is None:
             self.emit(await self._ports.describe())
+
+    async def open_llm(self) -> LLM:
         return await self._ports.open_llm(self.model)
 
     async def take_prompts(self) -> bool:

@@ -32,6 +32,8 @@ class Session(Conversation, Protocol):
 
     max_steps: int
 
+    async def prepare(self) -> None: ...
+
     async def open_llm(self) -> LLM: ...
 
     async def take_prompts(self) -> bool:
@@ -45,6 +47,7 @@ class Session(Conversation, Protocol):
 
 async def take_turn(session: Session) -> StopReason:
     """Work until the model is done. Raises TurnError; whatever is open then, `Session.settle` closes."""
+    await session.prepare()
     await session.take_prompts()
     for _ in range(session.max_steps):
         response = await respond(session, await session.open_llm())
@@ -79,11 +82,10 @@ async def run_call(session: Session, call: CallRequest) -> ToolResult | None:
     except ToolError as error:
         session.emit(AgentErrorEvent(call.tool_call_id, call.tool_name, str(error)))
     except Rejected as no:
-        session.emit(
-            UserRejectObservation(call.tool_call_id, call.action_id, call.tool_name, no.reason, no.source)
-        )
+        session.emit(UserRejectObservation(call.tool_call_id, call.action_id, call.tool_name, no.reason, no.source))
     except Dismissed:
-        session.emit(UserRejectObservation(call.tool_call_id, call.action_id, call.tool_name, "the person stopped here"))
+        reason = "the person stopped here"
+        session.emit(UserRejectObservation(call.tool_call_id, call.action_id, call.tool_name, reason))
         session.cancel()
     except Exception as error:
         logger.exception("running %s", call.tool_name)
