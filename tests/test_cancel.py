@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from openhands_acp.engine.events import TurnEnded
 from openhands_acp.engine.tool import TurnError
 from tests.harness.check import Running, agent
 from tests.harness.editor import NEVER, dismissed
-from tests.harness.model import Wait, call, say, think
+from tests.harness.model import Answer, Step, Wait, call, say, think
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +24,7 @@ async def in_the_stream(running: Running) -> None:
 
 
 async def in_a_command(running: Running) -> None:
-    def has_output(message: dict) -> bool:
+    def has_output(message: dict[str, Any]) -> bool:
         return "started\\n" in str(message.get("params", {}).get("update", {}).get("content", ""))
 
     await running.editor.until(has_output)
@@ -49,7 +50,7 @@ async def at_once(_running: Running) -> None:
     ids=["at once", "in the stream", "in the arguments", "in a command", "in a question"],
 )
 async def test_cancel_is_answered_and_the_next_prompt_works(
-    tmp_path: Path, moment: Callable[[Running], Awaitable[None]], mode: str, answer: list
+    tmp_path: Path, moment: Callable[[Running], Awaitable[None]], mode: str, answer: Answer
 ) -> None:
     async with agent(tmp_path, answer, [say("Fine.")], mode=mode, permission=lambda _params: NEVER) as running:
         request = running.ask_prompt("go")
@@ -117,7 +118,14 @@ async def test_closing_the_session_ends_its_turn(tmp_path: Path) -> None:
         assert (await running.prompt("more"))["code"] == -32002
 
 
-def script() -> list:
+def flat(answer: Answer) -> list[Step]:
+    steps: list[Step] = []
+    for item in answer:
+        steps += item if isinstance(item, Sequence) else [item]
+    return steps
+
+
+def script() -> list[Answer]:
     return [
         [
             think("Look."),
@@ -144,7 +152,7 @@ async def test_cancelling_after_any_message_leaves_a_sound_conversation(tmp_path
         async with agent(tmp_path, *script(), [say("Fine.")]) as running:
             seen = 0
 
-            def count(_message: dict, running: Running = running, n: int = n) -> None:
+            def count(_message: dict[str, Any], running: Running = running, n: int = n) -> None:
                 nonlocal seen
                 seen += 1
                 if seen == n:
@@ -153,9 +161,8 @@ async def test_cancelling_after_any_message_leaves_a_sound_conversation(tmp_path
             running.editor.on_message = count
             result = await running.prompt("go")
             running.editor.on_message = lambda _message: None
-            assert [e.event for e in running.entries if isinstance(e.event, TurnEnded)][0].stop_reason == result[
-                "stopReason"
-            ]
+            ended = next(e.event for e in running.entries if isinstance(e.event, TurnEnded))
+            assert ended.stop_reason == result["stopReason"]
             assert await running.prompt("and now?") == {"stopReason": "end_turn"}
             reasons.append(result["stopReason"])
         if result == {"stopReason": "end_turn"}:
@@ -167,7 +174,7 @@ async def test_cancelling_after_any_message_leaves_a_sound_conversation(tmp_path
 
 async def test_failing_at_any_message_of_the_model_leaves_a_sound_conversation(tmp_path: Path) -> None:
     failure = TurnError("network", "The provider hung up. Send the prompt again.")
-    steps = [step for part in script()[0] for step in part]
+    steps = flat(script()[0])
     for n in range(len(steps) + 1):
         (tmp_path / "a.txt").write_text("one\n")
         async with agent(tmp_path, [*steps[:n], failure], [say("Fine.")]) as running:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from openhands_acp.engine.ports import DirEntry, Files, TextFile
 from openhands_acp.local.files import LocalFiles
 from tests.harness.check import TestBackend, agent
 from tests.harness.editor import Refusal
-from tests.harness.model import ScriptedModel, call, say
+from tests.harness.model import Answer, ScriptedModel, call, say
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +53,7 @@ class FaultyFiles:
         return await self.files.entries(path)
 
 
-def answers() -> list:
+def answers() -> list[Answer]:
     return [
         [call("file_editor", command="view", path="a.txt"), call("file_editor", 1, command="view", path=".")],
         [call("file_editor", command="str_replace", path="a.txt", old_str="one", new_str="two")],
@@ -67,6 +68,7 @@ def answers() -> list:
 
 @pytest.mark.parametrize("has_editor", [False, True])
 async def test_any_side_effect_may_fail(tmp_path: Path, has_editor: bool) -> None:
+    n = 0
     for n in range(1, 100):
         (tmp_path / "a.txt").write_text("one\n")
         (tmp_path / "new/b.txt").unlink(missing_ok=True)
@@ -75,7 +77,7 @@ async def test_any_side_effect_may_fail(tmp_path: Path, has_editor: bool) -> Non
         async with agent(tmp_path, backend=backend, buffers={} if has_editor else None) as running:
             if has_editor:
 
-                def refuse(_params: dict, faults: Faults = faults) -> None:
+                def refuse(_params: dict[str, Any], faults: Faults = faults) -> None:
                     faults.count += 1
                     raise Refusal(-32603, "the editor is out of order")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
-from openhands_acp.engine.ports import TextChunk
+from openhands_acp.engine.messages import Message
+from openhands_acp.engine.ports import Chunk, TextChunk, ToolSpec
 from openhands_acp.rpc.outbox import HIGH_WATER
 from tests.harness.check import TestBackend, agent
 from tests.harness.model import ScriptedModel, Wait, say
@@ -15,7 +18,7 @@ from tests.harness.model import ScriptedModel, Wait, say
 pytestmark = pytest.mark.anyio
 
 
-def text_of(updates: list[dict]) -> str:
+def text_of(updates: list[dict[str, Any]]) -> str:
     return "".join(u["content"]["text"] for u in updates if u["sessionUpdate"] == "agent_message_chunk")
 
 
@@ -30,7 +33,7 @@ async def test_a_client_that_stops_reading_stops_the_model_and_can_still_cancel(
     pulled = 0
 
     class Endless(ScriptedModel):
-        async def stream(self, messages, tools):
+        async def stream(self, messages: list[Message], tools: tuple[ToolSpec, ...]) -> AsyncGenerator[Chunk]:
             nonlocal pulled
             while True:
                 pulled += 1

@@ -99,7 +99,7 @@ async def test_an_answer_that_is_none_is_a_no(tmp_path: Path, answer: Any) -> No
 
 
 async def test_an_editor_that_cannot_ask_has_not_said_yes(tmp_path: Path) -> None:
-    def refuse(_params: dict) -> None:
+    def refuse(_params: dict[str, Any]) -> None:
         raise Refusal(-32601, "Method not found")
 
     async with agent(tmp_path, run("touch x"), [say("Ok.")], permission=refuse) as running:
@@ -121,7 +121,7 @@ async def test_plan_mode_only_reads_and_says_why(tmp_path: Path) -> None:
 async def test_a_mode_counts_from_the_next_question_on(tmp_path: Path) -> None:
     async with agent(tmp_path, run("echo 1"), run("echo 2"), [say("Done.")]) as running:
 
-        def permit(_params: dict) -> dict:
+        def permit(_params: dict[str, Any]) -> dict[str, Any]:
             running.editor.notify("session/cancel", sessionId="nobody's")
             running.editor.ask("session/set_mode", sessionId=running.session_id, modeId="always-approve")
             return allowed()
@@ -136,7 +136,7 @@ async def test_text_that_changed_during_the_question_is_not_overwritten(tmp_path
     path.write_text("one\n")
     async with agent(tmp_path, edit("one", "two"), [say("Oh.")]) as running:
 
-        def permit(_params: dict) -> dict:
+        def permit(_params: dict[str, Any]) -> dict[str, Any]:
             path.write_text("one\nand more\n")
             return allowed()
 

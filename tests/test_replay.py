@@ -43,7 +43,8 @@ def replayed(entries: list[Entry], session_id: str, config: list[dict[str, Any]]
     transcript = Transcript()
 
     def put(item: Outgoing) -> None:
-        sent.append(dict(item.to_wire()["params"]["update"]))
+        wire: Any = item.to_wire()
+        sent.append(dict(wire["params"]["update"]))
 
     projector = Projector(session_id, put, lambda: (transcript.mode or "", config), is_replay=True)
     for entry in entries:

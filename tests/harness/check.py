@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 
@@ -20,7 +20,6 @@ from openhands_acp.acp.agent import Agent, Defaults, EditorPorts, NotConfigured
 from openhands_acp.acp.connection import Connection
 from openhands_acp.engine.events import ConversationStarted, Entry, SystemPromptEvent
 from openhands_acp.engine.messages import JsonObject
-from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, Files, Journal
 from openhands_acp.engine.session import Ports, Session
 from openhands_acp.local.files import LocalFiles
@@ -32,7 +31,7 @@ from tests.harness.model import Answer, ScriptedModel
 
 @dataclass(slots=True)
 class MemoryJournal:
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list[Entry])
     syncs: int = 0
 
     def append(self, entry: Entry) -> None:
@@ -54,9 +53,9 @@ class TestBackend:
     disk: Files = field(default_factory=LocalFiles)
     journal: Journal = field(default_factory=MemoryJournal)
     not_configured: NotConfigured | None = None
-    sessions: dict[str, Session] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict[str, Any])
     _ids: Any = field(default_factory=lambda: itertools.count(1))
-    _terminals: dict[str, LocalTerminals] = field(default_factory=dict)
+    _terminals: dict[str, LocalTerminals] = field(default_factory=dict[str, Any])
 
     def defaults(self) -> Defaults:
         if self.not_configured:
@@ -133,7 +132,7 @@ async def agent(
     permission: Answerer = lambda _params: allowed(),
     buffers: dict[str, str] | None = None,
     backend: TestBackend | None = None,
-) -> AsyncIterator[Running]:
+) -> AsyncGenerator[Running]:
     """Run an agent with one open session; afterwards its wire must have been sound and its processes gone."""
     backend = backend or TestBackend(ScriptedModel(answers), mode=mode)
     channel = MemoryChannel()
@@ -210,8 +209,9 @@ def _brief(message: dict[str, Any]) -> str:
 def _steady(value: Any) -> Any:
     """Leave out what differs from run to run."""
     if isinstance(value, dict):
-        return {key: 0 if key == "seconds" else _steady(item) for key, item in value.items()}
-    return [_steady(item) for item in value] if isinstance(value, list) else value
+        record = cast("dict[str, Any]", value)
+        return {key: 0 if key == "seconds" else _steady(item) for key, item in record.items()}
+    return [_steady(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 def _texts(blocks: Sequence[dict[str, Any]]) -> Any:

@@ -75,9 +75,9 @@ class Editor:
     permission: Answerer = lambda _params: allowed()
     buffers: dict[str, str] | None = None
     """Unsaved text by path; None: this editor offers no files."""
-    answers: dict[str, Answerer] = field(default_factory=dict)
+    answers: dict[str, Answerer] = field(default_factory=dict[str, Answerer])
     """Own answers to agent requests, by method."""
-    log: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    log: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
     """("in" to the agent or "out" of it, message), in wire order."""
     monitor: Monitor = field(default_factory=Monitor)
     on_message: Callable[[dict[str, Any]], None] = lambda _message: None

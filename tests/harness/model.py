@@ -52,8 +52,8 @@ class ScriptedModel:
     model: str = "fake/model"
     context_window: int | None = 1000
     sees_images: bool = False
-    requests: list[list[Message]] = field(default_factory=list)
-    violations: list[str] = field(default_factory=list)
+    requests: list[list[Message]] = field(default_factory=list[list[Message]])
+    violations: list[str] = field(default_factory=list[str])
     closed: int = 0
 
     async def stream(self, messages: list[Message], tools: tuple[ToolSpec, ...]) -> AsyncGenerator[Chunk]:

@@ -14,15 +14,15 @@ class Monitor:
 
     offers: frozenset[str] = frozenset()
     """Client methods that were advertised in `initialize`."""
-    problems: list[str] = field(default_factory=list)
-    _asked: dict[Any, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list[str])
+    _asked: dict[Any, str] = field(default_factory=dict[Any, str])
     """Requests of the client without an answer: id to method."""
-    _prompted: dict[Any, str] = field(default_factory=dict)
+    _prompted: dict[Any, str] = field(default_factory=dict[Any, str])
     """Prompts without an answer: id to session."""
-    _sessions: set[str] = field(default_factory=set)
-    _calls: dict[tuple[str, str], str] = field(default_factory=dict)
+    _sessions: set[str] = field(default_factory=set[str])
+    _calls: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     """Status of each announced call."""
-    _agent_asked: set[Any] = field(default_factory=set)
+    _agent_asked: set[Any] = field(default_factory=set[Any])
 
     def sent(self, message: dict[str, Any]) -> None:
         """Take what the client sends."""

@@ -44,9 +44,10 @@ def _problems(definition: str | None, value: Any, what: str) -> list[str]:
     if definition is None:
         return [f"{what}: not a method of the protocol"]
     problems: list[str] = []
-    if validator := _validator(definition, (value or {}).get("update", {}).get("sessionUpdate")):
-        subject = value["update"] if definition == "SessionNotification" else value
-        problems += [f"{what}: {error.message}" for error in validator.iter_errors(subject)]
+    update: Any = value["update"] if definition == "SessionNotification" else None
+    if validator := _validator(definition, update and update["sessionUpdate"]):
+        errors: Any = validator.iter_errors(update or value)  # pyright: ignore[reportUnknownMemberType]
+        problems += [f"{what}: {error.message}" for error in errors]
     if model := getattr(sdk, definition, None):
         try:
             model.model_validate(value)
@@ -71,5 +72,5 @@ def _validator(definition: str, update: str | None) -> Draft202012Validator | No
 
 
 @cache
-def _npm_schema() -> dict[str, Any] | None:
+def _npm_schema() -> Any:
     return json.loads(_NPM.read_text()) if _NPM.exists() else None

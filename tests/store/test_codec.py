@@ -70,7 +70,7 @@ ENTRIES = st.builds(Entry, TEXT, st.datetimes(timezones=st.just(UTC)), st.one_of
 def test_every_event_survives_the_disk_and_fits_its_schema(entry: Entry) -> None:
     record = json.loads(json.dumps(to_json(entry)))
     assert from_json(record) == entry
-    assert [error.message for error in VALIDATOR.iter_errors(record)] == []
+    assert VALIDATOR.is_valid(record)  # pyright: ignore[reportUnknownMemberType]
 
 
 VALIDATOR = Draft202012Validator(entry_schema())

@@ -1,0 +1,151 @@
+"""What sessions are made of: files, terminals, a journal, tools and a model.
+
+With `server`, the only file that knows every package. Loaded when `initialize` has been answered.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import anyio
+import anyio.to_thread
+
+from openhands_acp.acp.agent import Defaults, EditorPorts, NotConfigured
+from openhands_acp.engine.events import ConversationStarted, SystemPromptEvent
+from openhands_acp.engine.ports import LLM, Terminals
+from openhands_acp.engine.prompt import STATIC, dynamic, look_around
+from openhands_acp.engine.session import Ports, Session
+from openhands_acp.llm.model import ModelSettings
+from openhands_acp.llm.scripted import Scripted
+from openhands_acp.local.files import LocalFiles
+from openhands_acp.local.terminals import LocalTerminals
+from openhands_acp.options import Options
+from openhands_acp.providers import KEY_NAMES, missing
+from openhands_acp.rpc.json import JsonObject
+from openhands_acp.settings import Settings, load_settings
+from openhands_acp.store.journal import FileJournal
+from openhands_acp.tools import BUILTIN
+
+logger = logging.getLogger(__name__)
+
+OpenModel = Callable[[ModelSettings], LLM]
+
+_SCRIPTED = "scripted/"
+
+
+@dataclass(slots=True)
+class Backend:
+    """What sessions are made of (`acp.agent.Backend`), for one client."""
+
+    options: Options
+    _settings: Settings | None = None
+    _told: tuple[str, ...] = ()
+    _library: OpenModel | None = None
+    _loading: anyio.Event | None = None
+    _models: dict[str, LLM] = field(default_factory=dict[str, LLM])
+    _held: dict[str, tuple[Terminals, FileJournal]] = field(default_factory=dict[str, tuple[Terminals, FileJournal]])
+
+    def __post_init__(self) -> None:
+        # For its side effects: the files' validators are made now, while no client waits for a session.
+        load_settings(self.options)
+
+    def defaults(self) -> Defaults:
+        settings = load_settings(self.options)
+        if settings.problems != self._told:
+            self._told = settings.problems
+            for problem in settings.problems:
+                logger.warning("%s", problem)
+        if settings != self._settings:
+            self._settings = settings
+            self._models.clear()
+        if lacking := missing(settings, os.environ):
+            raise NotConfigured(lacking.reason, lacking.details)
+        assert settings.model is not None
+        return Defaults(settings.mode, settings.model, settings.models)
+
+    def open_session(self, started: ConversationStarted, editor: EditorPorts, mcp_servers: list[JsonObject]) -> Session:
+        settings = self._settings
+        assert settings is not None
+        if mcp_servers:
+            logger.warning("MCP servers are not connected in this version: %s", [s.get("name") for s in mcp_servers])
+        terminals = LocalTerminals(hide=KEY_NAMES)
+        folder = settings.home / "acp" / "sessions" / started.session_id.replace("-", "")
+        journal = FileJournal(folder, lambda sentence: logger.warning("%s", sentence))
+        self._held[started.session_id] = terminals, journal
+        files = editor.files(LocalFiles())
+
+        async def describe() -> SystemPromptEvent:
+            surroundings = await look_around(started.roots, files, terminals)
+            names = tuple(tool.spec.name for tool in tools)
+            return SystemPromptEvent(STATIC, dynamic(surroundings, datetime.now(UTC).astimezone()), names)
+
+        tools = tuple(make() for make in BUILTIN)
+        ports = Ports(
+            open_llm=self.open_llm,
+            files=files,
+            terminals=terminals,
+            permissions=editor.permissions,
+            journal=journal,
+            publish=editor.publish,
+            drained=editor.drained,
+            describe=describe,
+        )
+        return Session(started, ports, tools, settings.max_steps)
+
+    async def warm_up(self) -> None:
+        if self._settings and self._settings.model and not self._settings.model.startswith(_SCRIPTED):
+            await self._load_library()
+
+    async def close_session(self, session: Session) -> None:
+        terminals, journal = self._held.pop(session.id)
+        await terminals.close()
+        journal.close()
+
+    async def open_llm(self, model: str) -> LLM:
+        """Return the one client of `model`; waits while LiteLLM is still being imported."""
+        if model not in self._models:
+            self._models[model] = Scripted() if model.startswith(_SCRIPTED) else await self._open_litellm(model)
+        return self._models[model]
+
+    async def _open_litellm(self, model: str) -> LLM:
+        library = await self._load_library()
+        # Anew for this model: key and address in a file count only for the provider that they were written for.
+        return library(_model_settings(model, load_settings(replace(self.options, model=model))))
+
+    async def _load_library(self) -> OpenModel:
+        while self._library is None:
+            if self._loading is not None:
+                await self._loading.wait()
+                continue
+            self._loading = anyio.Event()
+            try:
+                self._library = await anyio.to_thread.run_sync(_import_litellm, abandon_on_cancel=True)
+            finally:
+                self._loading.set()
+                self._loading = None
+        return self._library
+
+
+def _import_litellm() -> OpenModel:
+    # Late, because it takes seconds, and in a thread, so that nobody waits who does not need it.
+    from openhands_acp.llm import via_litellm
+
+    via_litellm.prewarm()
+    # What was imported stays: the collector need not look at it again and again while a model streams.
+    gc.freeze()
+    return via_litellm.LiteLLM
+
+
+def _model_settings(model: str, settings: Settings) -> ModelSettings:
+    return ModelSettings(
+        model=model,
+        api_key=settings.api_key.value if settings.api_key else None,
+        base_url=settings.base_url,
+        context_window=settings.context_window,
+        deadlines=settings.deadlines,
+    )

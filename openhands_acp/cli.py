@@ -1,0 +1,130 @@
+"""The command line: which subcommand, and with which options.
+
+Knows no subcommand from within: each is imported when it is called, because the others would cost
+the editor's `initialize` their imports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from openhands_acp import __version__
+from openhands_acp.options import Options
+
+_EPILOG = """\
+commands:
+  acp       speak ACP on stdin and stdout (what happens without a command)
+  demo      watch the agent repair a small program here in the terminal; needs no key
+  setup     choose a model, test its key and save both
+  schemas   print, or write to a directory, the JSON Schemas of the settings file and the journal
+
+Settings, highest first: these options; LLM_MODEL, LLM_API_KEY, LLM_BASE_URL and the provider's own key
+variable (ANTHROPIC_API_KEY, ...); acp.toml and then agent_settings.json in ~/.openhands.
+"""
+
+_HINT = """\
+openhands-acp speaks the Agent Client Protocol on stdin and stdout: an editor starts it (see README.md).
+To see it work here, press Ctrl-D and run `openhands-acp demo`; to choose a model, `openhands-acp setup`.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code; a command line that makes no sense exits with 2."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    command = _COMMANDS.get(words[0]) if words else None
+    return command(words[1:]) if command else _acp(words)
+
+
+def parse(words: list[str]) -> Options:
+    """Read the options of `openhands-acp acp`; exits with 2 and says why if they make no sense."""
+    given = _parser().parse_args(words)
+    return Options(model=given.model, mode=given.mode, wire_file=given.wire_file, log_file=given.log_file)
+
+
+def _acp(words: list[str]) -> int:
+    options = parse(words)
+    # How an editor lets the person log in: it adds `--setup` to an agent's arguments, or replaces them.
+    if "--setup" in words:
+        return _setup([])
+    if sys.stdin is not None and sys.stdin.isatty():
+        sys.stderr.write(_HINT)
+    # The collector would look through everything that is imported, again and again; the server turns it on afterwards.
+    gc.disable()
+    from openhands_acp.server import main as serve
+
+    return serve(options)
+
+
+def _demo(words: list[str]) -> int:
+    from openhands_acp.demo import main as demo
+
+    return demo(words)
+
+
+def _setup(words: list[str]) -> int:
+    _bare_parser("setup", "Choose a model, test its key with one small call and save both.").parse_args(words)
+    from openhands_acp.setup import main as setup
+
+    return setup()
+
+
+def _schemas(words: list[str]) -> int:
+    from openhands_acp.schemas import main as schemas
+
+    return schemas(words)
+
+
+_COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
+    "acp": _acp,
+    "demo": _demo,
+    "setup": _setup,
+    "schemas": _schemas,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="openhands-acp",
+        usage="openhands-acp [acp] [options]\n       openhands-acp demo | setup | schemas [options]",
+        description="A coding agent for editors that speak the Agent Client Protocol.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--model", metavar="MODEL", help="PROVIDER/NAME as LiteLLM spells it")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--always-approve",
+        "--yolo",
+        dest="mode",
+        action="store_const",
+        const="always-approve",
+        help="start sessions in the mode that asks for nothing",
+    )
+    mode.add_argument(
+        "--llm-approve",
+        dest="mode",
+        action="store_const",
+        const="llm-approve",
+        help="start sessions in the mode that asks for what the model itself calls risky",
+    )
+    parser.add_argument(
+        "--override-with-envs",
+        action="store_true",
+        help="accepted for OpenHands' sake; here the environment always counts",
+    )
+    parser.add_argument("--log-file", type=Path, metavar="FILE", help="write the log there instead of to stderr")
+    parser.add_argument(
+        "--wire", dest="wire_file", type=Path, metavar="FILE", help="keep every line sent and received, keys masked"
+    )
+    parser.add_argument("--setup", action="store_true", help="the same as the command `setup`")
+    parser.add_argument("--version", action="version", version=f"openhands-acp {__version__}")
+    return parser
+
+
+def _bare_parser(command: str, description: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog=f"openhands-acp {command}", description=description, allow_abbrev=False)

@@ -1,0 +1,110 @@
+"""The life of the process: from an editor starting us to its end, whichever way it comes.
+
+Light on purpose: `backend`, and with it everything but the wire, is loaded once `initialize` is
+answered. Ends with stdin's end, a signal, or the client's death.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+
+from openhands_acp import __version__
+from openhands_acp.acp.clients import Client
+from openhands_acp.acp.connection import Agent, Connection
+from openhands_acp.local.processes import kill_everything
+from openhands_acp.options import Options
+from openhands_acp.rpc.peer import Peer
+from openhands_acp.rpc.stdio import Stdio
+
+logger = logging.getLogger(__name__)
+
+_PARTING = 0.25
+"""Seconds for sessions to close in order when the client is gone; then they are ended without it."""
+_WATCH = 0.2
+"""Seconds between two looks at whether our parent still lives: its death does not always end our stdin."""
+
+
+def main(options: Options) -> int:
+    """Serve one client on stdin and stdout. Does not return: the process ends with it."""
+    code = 1
+    _log_to(options.log_file)
+    channel = Stdio(_wire(options))
+    try:
+        anyio.run(_serve, channel, options)
+        code = 0
+    finally:
+        if code:
+            traceback.print_exc()
+        kill_everything()
+        logging.shutdown()
+        sys.stderr.flush()
+        # Not by returning: the interpreter would wait, for seconds, for an import under way in its thread.
+        os._exit(code)
+
+
+async def _serve(channel: Stdio, options: Options) -> None:
+    connection = Connection(__version__, lambda peer, client: _load(peer, client, options))
+    try:
+        async with anyio.create_task_group() as tasks:
+            stop = tasks.cancel_scope.cancel
+            tasks.start_soon(_until_signalled, stop)
+            tasks.start_soon(_until_orphaned, stop)
+            await connection.peer.run(channel)
+            stop()
+    finally:
+        with anyio.move_on_after(_PARTING, shield=True):
+            await connection.close()
+
+
+def _load(peer: Peer, client: Client, options: Options) -> Agent:
+    # Late, because it costs as much again as everything before it, and nothing of it is needed for `initialize`.
+    from openhands_acp import backend
+    from openhands_acp.acp import agent as acp_agent
+
+    agent = acp_agent.Agent(peer, client, backend.Backend(options))
+    # What was imported stays, so the collector need not look at it again; it was off since the start (cli).
+    gc.freeze()
+    gc.enable()
+    return agent
+
+
+async def _until_signalled(stop: Callable[[], None]) -> None:
+    if sys.platform == "win32":
+        return
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async for _ in signals:
+            stop()
+
+
+async def _until_orphaned(stop: Callable[[], None]) -> None:
+    parent = os.getppid()
+    if parent == 1 or sys.platform == "win32":
+        return None
+    while True:
+        await anyio.sleep(_WATCH)
+        if os.getppid() != parent:
+            return stop()
+
+
+def _wire(options: Options) -> Callable[..., None] | None:
+    if options.wire_file is None:
+        return None
+    # Late: only who asks for the wire pays for reading the settings this early (their key is masked in it).
+    from openhands_acp.wire import open_wire
+
+    return open_wire(options, options.wire_file).record
+
+
+def _log_to(file: Path | None) -> None:
+    handler = logging.FileHandler(file, encoding="utf-8") if file else logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO if file else logging.WARNING, handlers=[handler])

@@ -1,0 +1,41 @@
+"""One question to a model, for the tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+
+import anyio
+
+from openhands_acp.engine.messages import Message, Text, UserMessage
+from openhands_acp.engine.ports import Chunk, ToolSpec
+from openhands_acp.llm.model import Deadlines, ModelSettings
+from openhands_acp.llm.via_litellm import LiteLLM
+from tests.harness.provider import Provider
+
+KEY = "sk-proj-abcdefghijkl"
+HELLO: list[Message] = [UserMessage((Text("hello"),))]
+TERMINAL = ToolSpec("terminal", "Run a command.", {"type": "object", "properties": {"command": {"type": "string"}}})
+BRIEF = Deadlines(connect=0.3, first_token=0.3, between_chunks=0.3)
+
+
+def settings(
+    provider: Provider, model: str = "openai/fake-model", key: str | None = KEY, deadlines: Deadlines | None = None
+) -> ModelSettings:
+    return ModelSettings(model, key, provider.url, deadlines or Deadlines(5, 5, 5))
+
+
+@asynccontextmanager
+async def asked(model: LiteLLM, messages: list[Message] | None = None) -> AsyncGenerator[AsyncGenerator[Chunk]]:
+    """Open the stream of an answer; both it and the model are closed afterwards, within ten seconds."""
+    with anyio.fail_after(10):
+        try:
+            async with aclosing(model.stream(messages or HELLO, (TERMINAL,))) as stream:
+                yield stream
+        finally:
+            await model.close()
+
+
+async def answer(model: LiteLLM, messages: list[Message] | None = None) -> list[Chunk]:
+    async with asked(model, messages) as stream:
+        return [chunk async for chunk in stream]

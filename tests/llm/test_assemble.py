@@ -1,0 +1,214 @@
+"""Any history becomes one that the strictest provider takes, and a good one is left as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openhands_acp.engine.messages import (
+    AssistantMessage,
+    CallMade,
+    Image,
+    Message,
+    SystemMessage,
+    Text,
+    ToolMessage,
+    UserMessage,
+)
+from openhands_acp.engine.ports import ToolSpec
+from openhands_acp.llm.assemble import INTERRUPTED, to_chat
+from tests.harness.history import check_history
+
+HELLO = UserMessage((Text("hello"),))
+ASKED = {"role": "user", "content": "hello"}
+PIXEL = Image("image/png", "iVBO")
+
+
+def call(ident: str, name: str = "terminal", arguments: str = "{}") -> dict[str, Any]:
+    return {"id": ident, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def said(*calls: dict[str, Any], text: str | None = None) -> dict[str, Any]:
+    return {"role": "assistant", "content": text, **({"tool_calls": list(calls)} if calls else {})}
+
+
+def result(ident: str, text: str) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": ident, "content": text}
+
+
+def makes(*calls: CallMade, text: str = "") -> AssistantMessage:
+    return AssistantMessage(text, calls)
+
+
+A = CallMade("a", "terminal", "{}")
+B = CallMade("b", "terminal", "{}")
+
+
+@pytest.mark.parametrize(
+    ("messages", "chat"),
+    [
+        pytest.param([], [{"role": "user", "content": "Continue."}], id="nothing"),
+        pytest.param(
+            [SystemMessage("static", "dynamic"), HELLO],
+            [{"role": "system", "content": "static\n\ndynamic"}, ASKED],
+            id="a system prompt",
+        ),
+        pytest.param([SystemMessage("", ""), HELLO], [ASKED], id="an empty system prompt"),
+        pytest.param(
+            [HELLO, UserMessage((Text("and"), Text(" "), Text("more")))],
+            [{"role": "user", "content": "hello\n\nand\n\nmore"}],
+            id="the person speaks twice",
+        ),
+        pytest.param(
+            [UserMessage((Text("see"), PIXEL))],
+            [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": "see"},
+                        {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBO"}},
+                    ],
+                }
+            ],
+            id="an image",
+        ),
+        pytest.param(
+            [HELLO, makes(A, B, text="two"), ToolMessage("b", "t", "second"), ToolMessage("a", "t", "first")],
+            [ASKED, said(call("a"), call("b"), text="two"), result("a", "first"), result("b", "second")],
+            id="results come in the order of the calls",
+        ),
+        pytest.param(
+            [HELLO, makes(A), HELLO],
+            [ASKED, said(call("a")), result("a", INTERRUPTED), ASKED],
+            id="a call without result",
+        ),
+        pytest.param(
+            [HELLO, makes(A), HELLO, ToolMessage("a", "t", "late")],
+            [ASKED, said(call("a")), result("a", "late"), ASKED],
+            id="a result after the person spoke",
+        ),
+        pytest.param(
+            [HELLO, ToolMessage("a", "t", "stray"), makes(A), ToolMessage("a", "t", "1"), ToolMessage("a", "t", "2")],
+            [ASKED, said(call("a")), result("a", "1")],
+            id="stray and doubled results",
+        ),
+        pytest.param(
+            [HELLO, makes(A), ToolMessage("a", "t", "1"), makes(A), ToolMessage("a", "t", "2")],
+            [ASKED, said(call("a")), result("a", "1"), said(call("a")), result("a", "2")],
+            id="an id used again in a later response",
+        ),
+        pytest.param(
+            [HELLO, makes(A, A), ToolMessage("a", "t", "1"), ToolMessage("a", "t", "2")],
+            [ASKED, said(call("a"), call("a_")), result("a", "1"), result("a_", "2")],
+            id="an id used twice in one response",
+        ),
+        pytest.param(
+            [HELLO, makes(CallMade("", "no such.tool", '{"cut'))],
+            [ASKED, said(call("call_0", "no_such_tool")), result("call_0", INTERRUPTED)],
+            id="no id, a bad name, cut arguments",
+        ),
+        pytest.param(
+            [HELLO, makes(CallMade("a", "", "[1]"), CallMade("b", "t", '{"x": NaN}'))],
+            [
+                ASKED,
+                said(call("a", "unknown"), call("b", "t")),
+                result("a", INTERRUPTED),
+                result("b", INTERRUPTED),
+            ],
+            id="arguments that are no object, or no JSON",
+        ),
+        pytest.param([HELLO, makes(text=" \n"), HELLO], [{"role": "user", "content": "hello\n\nhello"}], id="silence"),
+        pytest.param(
+            [makes(text="first")],
+            [{"role": "user", "content": "Continue."}, said(text="first")],
+            id="the model speaks first",
+        ),
+        pytest.param(
+            [UserMessage((Text("a\udc80b \N{PARTY POPPER}"),))],
+            [{"role": "user", "content": "a?b \N{PARTY POPPER}"}],
+            id="what UTF-8 cannot carry",
+        ),
+    ],
+)
+def test_a_history_becomes_valid(messages: list[Message], chat: list[dict[str, Any]]) -> None:
+    assert to_chat(messages, ()) == (chat, [])
+    assert check_history({"messages": chat}) == []
+
+
+def test_the_static_half_is_marked_for_a_provider_that_caches_by_marks() -> None:
+    chat, _ = to_chat([SystemMessage("static", "dynamic"), HELLO], (), cache_marks=True)
+    assert chat[0] == {
+        "role": "system",
+        "content": [
+            {"type": "text", "text": "static", "cache_control": {"type": "ephemeral"}},
+            {"type": "text", "text": "dynamic"},
+        ],
+    }
+
+
+def test_reasoning_is_given_back_only_if_it_is_wanted() -> None:
+    blocks = [{"type": "thinking", "thinking": "hm", "signature": "s"}]
+    history: list[Message] = [HELLO, AssistantMessage("yes", (), "hm", blocks)]
+    wanted, unwanted = to_chat(history, ())[0][1], to_chat(history, (), with_blocks=False)[0][1]
+    assert wanted == {"role": "assistant", "content": "yes", "reasoning_content": "hm", "thinking_blocks": blocks}
+    assert unwanted == {"role": "assistant", "content": "yes"}
+
+
+def test_tools_are_spelled_as_functions() -> None:
+    spec = ToolSpec("terminal", "Run a command.", {"type": "object"})
+    function = {"name": "terminal", "description": "Run a command.", "parameters": {"type": "object"}}
+    assert to_chat([HELLO], (spec,))[1] == [{"type": "function", "function": function}]
+
+
+TEXTS = st.text(max_size=6) | st.sampled_from(["", " ", "\ud800", "done"])
+IDS = st.sampled_from(["", "a", "b", "call_0", "call_1", "a_"])
+ARGUMENTS = st.sampled_from(["{}", '{"x": 1}', '{"x"', "", "null", "[]", '{"x": NaN}', "[" * 100_000]) | TEXTS
+CALLS = st.builds(CallMade, IDS, TEXTS | st.just("terminal"), ARGUMENTS)
+MESSAGES: st.SearchStrategy[Message] = st.one_of(
+    st.builds(SystemMessage, TEXTS, TEXTS),
+    st.builds(UserMessage, st.lists(st.builds(Text, TEXTS) | st.just(PIXEL), max_size=3).map(tuple)),
+    st.builds(AssistantMessage, TEXTS, st.lists(CALLS, max_size=3).map(tuple), TEXTS),
+    st.builds(ToolMessage, IDS, TEXTS, TEXTS),
+)
+
+
+@given(st.lists(MESSAGES, max_size=12), st.booleans())
+def test_whatever_happened_the_provider_is_sent_a_valid_history(messages: list[Message], marks: bool) -> None:
+    chat, _ = to_chat(messages, (), cache_marks=marks)
+    assert check_history({"messages": chat}) == []
+
+
+@pytest.mark.parametrize(
+    ("messages", "fault"),
+    [
+        ([], "messages: not a list with something in it"),
+        ([{"role": "robot", "content": "x"}], "messages[0]: unknown role 'robot'"),
+        ([said(text="x")], "messages: the first that is not the system's is not the user's"),
+        ([ASKED, said(call("a"))], "messages: the calls ['a'] at the end have no result"),
+        ([ASKED, said(call("a")), ASKED], "messages[2]: the calls ['a'] before it have no result"),
+        ([ASKED, said(call("a"), call("a"))], "messages[1]: one id on two calls"),
+        ([ASKED, said()], "messages[1]: neither content nor tool_calls"),
+        ([ASKED, said(call("a", arguments="{")), result("a", "")], "messages[1]: arguments of 'a' are not JSON: '{'"),
+        ([ASKED, said(call("a", arguments="1")), result("a", "")], "messages[1]: arguments of 'a' are not an object"),
+        ([{"role": "user", "content": ""}], "messages[0]: no content, or an empty text in it"),
+        ([ASKED, result("a", "x")], "messages[1]: a result for 'a', which was not called or was answered before"),
+    ],
+)
+def test_the_strict_provider_is_strict(messages: list[dict[str, Any]], fault: str) -> None:
+    assert fault in check_history({"messages": messages})
+
+
+@pytest.mark.parametrize(
+    ("function", "fault"),
+    [
+        ({"name": "a b", "description": "", "parameters": {"type": "object"}}, "the name 'a b' is not allowed"),
+        ({"name": "a", "parameters": {"type": "object"}}, "no description"),
+        ({"name": "a", "description": "", "parameters": {}}, "parameters are not the schema of an object"),
+    ],
+)
+def test_the_strict_provider_reads_the_tools(function: dict[str, Any], fault: str) -> None:
+    faults = check_history({"messages": [ASKED], "tools": [{"type": "function", "function": function}]})
+    assert [each for each in faults if fault in each] != []
