@@ -37,8 +37,6 @@ class Settings:
     """What the model picker offers: the model in force first."""
     context_window: int | None
     """Tokens; for models that LiteLLM has no figure for."""
-    terminal_timeout: float
-    """Seconds that a command may run when the model names no limit."""
     problems: tuple[str, ...]
     """What was wrong in files, one line each, for a person."""
 
@@ -67,7 +65,6 @@ def load_settings(options: Options, environ: Mapping[str, str] = os.environ, hom
         max_steps=acp.max_steps,
         models=tuple(dict.fromkeys(offered)),
         context_window=acp.context_window,
-        terminal_timeout=acp.terminal_timeout,
         problems=(*acp_problems, *openhands_problems),
     )
 

@@ -63,9 +63,6 @@ class AcpFile(BaseModel):
     context_window: int | None = Field(
         default=None, ge=1, description="Tokens that the model can read, if LiteLLM does not know the model."
     )
-    terminal_timeout: Seconds = Field(
-        default=120.0, description="Seconds that a command may run when the model names no limit."
-    )
     deadlines: DeadlinesTable | None = None
 
 

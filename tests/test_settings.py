@@ -36,7 +36,6 @@ def test_without_any_source_the_defaults_count(tmp_path: Path) -> None:
         max_steps=500,
         models=(),
         context_window=None,
-        terminal_timeout=120.0,
         problems=(),
     )
 
@@ -50,7 +49,6 @@ def test_every_setting_of_the_file_counts(tmp_path: Path) -> None:
         mode = "plan"
         max_steps = 7
         context_window = 1000
-        terminal_timeout = 5
         [deadlines]
         connect = 1
         """
@@ -69,7 +67,6 @@ def test_every_setting_of_the_file_counts(tmp_path: Path) -> None:
         max_steps=7,
         models=("openai/a", "openai/b"),
         context_window=1000,
-        terminal_timeout=5,
         problems=(),
     )
 

@@ -13,6 +13,7 @@ from openhands_acp.engine.messages import JsonObject
 from openhands_acp.rpc.errors import INVALID_PARAMS, RpcError
 
 _LENIENT = ConfigDict(defer_build=True)
+"""Validators are made when they are first used, which spreads what they cost."""
 
 
 class TextBlock(BaseModel):
@@ -65,7 +66,8 @@ ContentBlock: TypeAlias = TextBlock | ImageBlock | AudioBlock | ResourceLinkBloc
 
 
 class NewSession(BaseModel):
-    model_config = _LENIENT
+    # Made at import, right behind `initialize`: every client asks for this next. The first validator of a process
+    # also has pydantic look for plugins in all that is installed, which takes longer than the rest of session/new.
     cwd: str
     mcpServers: list[dict[str, Any]] | None = None
     additionalDirectories: list[str] | None = None

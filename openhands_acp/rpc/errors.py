@@ -42,6 +42,8 @@ class RpcError(Exception):
 class RemoteError(Exception):
     """The peer answered one of our requests with an error."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str, details: str | None = None) -> None:
         super().__init__(f"{message} ({code})")
         self.code = code
+        self.details = details
+        """`data.details`, where it says more than the message."""

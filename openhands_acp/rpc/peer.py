@@ -113,7 +113,7 @@ class Peer:
             del self._pending[request_id]
         assert pending.response is not None
         if error := pending.response.error:
-            raise RemoteError(_int(error.get("code")), str(error.get("message")))
+            raise _remote(error)
         return pending.response.result
 
     async def run(self, channel: Channel) -> None:
@@ -239,5 +239,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _int(value: object) -> int:
-    return value if isinstance(value, int) else 0
+def _remote(error: dict[str, Any]) -> RemoteError:
+    code, data = error.get("code"), error.get("data")
+    details = cast("dict[str, Any]", data).get("details") if isinstance(data, dict) else None
+    return RemoteError(code if isinstance(code, int) else 0, str(error.get("message")), details and str(details))
