@@ -26,7 +26,6 @@ from openhands_acp.local.files import LocalFiles
 from openhands_acp.local.terminals import LocalTerminals
 from openhands_acp.options import Options
 from openhands_acp.providers import KEY_NAMES, missing
-from openhands_acp.rpc.json import JsonObject
 from openhands_acp.settings import Settings, load_settings
 from openhands_acp.store.journal import FileJournal
 from openhands_acp.tools import BUILTIN
@@ -68,11 +67,9 @@ class Backend:
         assert settings.model is not None
         return Defaults(settings.mode, settings.model, settings.models)
 
-    def open_session(self, started: ConversationStarted, editor: EditorPorts, mcp_servers: list[JsonObject]) -> Session:
+    def open_session(self, started: ConversationStarted, editor: EditorPorts) -> Session:
         settings = self._settings
         assert settings is not None
-        if mcp_servers:
-            logger.warning("MCP servers are not connected in this version: %s", [s.get("name") for s in mcp_servers])
         terminals = LocalTerminals(hide=KEY_NAMES)
         folder = settings.home / "acp" / "sessions" / started.session_id.replace("-", "")
         journal = FileJournal(folder, lambda sentence: logger.warning("%s", sentence))

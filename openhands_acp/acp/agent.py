@@ -1,4 +1,4 @@
-"""The methods of ACP 1 after `initialize`, one function each.
+"""The methods of ACP 1 after `initialize`, one function each: what it changes, it changes in receive order.
 
 Translates between the wire and sessions; what a session is made of, the backend knows.
 """
@@ -27,7 +27,7 @@ from openhands_acp.engine.ports import Files, Permissions
 from openhands_acp.engine.session import Session
 from openhands_acp.rpc.errors import INVALID_PARAMS, RpcError
 from openhands_acp.rpc.json import JsonObject
-from openhands_acp.rpc.peer import Call, Peer, Reply
+from openhands_acp.rpc.peer import Call, Peer, Reply, done
 
 AUTH_REQUIRED = -32000
 NOT_FOUND = -32002
@@ -72,9 +72,7 @@ class Backend(Protocol):
         """Read the settings anew. Raises NotConfigured."""
         ...
 
-    def open_session(
-        self, started: ConversationStarted, editor: EditorPorts, mcp_servers: list[JsonObject]
-    ) -> Session: ...
+    def open_session(self, started: ConversationStarted, editor: EditorPorts) -> Session: ...
 
     async def warm_up(self) -> None:
         """Do what the first prompt would otherwise wait for. Takes seconds the first time."""
@@ -91,6 +89,8 @@ class _Open:
 
     session: Session
     models: tuple[str, ...]
+    mcp_servers: tuple[JsonObject, ...] = ()
+    """As the client named them; not connected yet."""
 
     def options(self) -> Options:
         return Options(self.session.mode, self.session.model, self.models)
@@ -105,17 +105,17 @@ class Agent:
         self._backend = backend
         self._sessions: dict[str, _Open] = {}
 
-    async def authenticate(self, _call: Call, params: JsonObject) -> Reply:
+    def authenticate(self, _call: Call, params: JsonObject) -> Awaitable[Reply]:
         method = read(Authenticate, params).methodId
         known = [known["id"] for known in auth_methods(self._client)]
         if method not in known:
             raise RpcError(INVALID_PARAMS, f"there is no auth method {method!r}; there is {', '.join(known)}")
         self._defaults()
-        return Reply({})
+        return done({})
 
     # ---------------------------------------------------------------- sessions
 
-    async def new_session(self, _call: Call, params: JsonObject) -> Reply:
+    def new_session(self, _call: Call, params: JsonObject) -> Awaitable[Reply]:
         request = read(NewSession, params)
         roots = (
             _folder("cwd", request.cwd),
@@ -125,11 +125,12 @@ class Agent:
         session_id = str(uuid4())
         started = ConversationStarted(session_id, roots, defaults.mode, defaults.model)
         editor = self._editor_ports(session_id, roots)
-        opened = _Open(self._backend.open_session(started, editor, list(request.mcpServers or ())), defaults.models)
+        servers = tuple(request.mcpServers or ())
+        opened = _Open(self._backend.open_session(started, editor), defaults.models, servers)
         self._sessions[session_id] = opened
         options = opened.options()
         result = {"sessionId": session_id, "modes": options.modes(), "configOptions": options.config_options()}
-        return Reply(result, lambda: self._announce(session_id))
+        return done(result, lambda: self._announce(session_id))
 
     def prompt(self, call: Call, params: JsonObject) -> Awaitable[Reply]:
         request = read(Prompt, params)
@@ -144,17 +145,17 @@ class Agent:
     def cancel(self, params: JsonObject) -> None:
         self._session(read(OfSession, params).sessionId).session.cancel()
 
-    async def set_mode(self, _call: Call, params: JsonObject) -> Reply:
+    def set_mode(self, _call: Call, params: JsonObject) -> Awaitable[Reply]:
         request = read(SetMode, params)
         opened = self._session(request.sessionId)
         opened.session.set_option("mode", opened.options().check("mode", request.modeId))
-        return Reply({})
+        return done({})
 
-    async def set_config_option(self, _call: Call, params: JsonObject) -> Reply:
+    def set_config_option(self, _call: Call, params: JsonObject) -> Awaitable[Reply]:
         request = read(SetConfigOption, params)
         opened = self._session(request.sessionId)
         opened.session.set_option(request.configId, opened.options().check(request.configId, request.value))
-        return Reply({"configOptions": opened.options().config_options()})
+        return done({"configOptions": opened.options().config_options()})
 
     def close_session(self, _call: Call, params: JsonObject) -> Awaitable[Reply]:
         session = self._session(read(OfSession, params).sessionId).session

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from openhands_acp.acp.clients import Client, client_from
 from openhands_acp.rpc.errors import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from openhands_acp.rpc.json import JsonObject
-from openhands_acp.rpc.peer import Call, Listener, Method, Peer, Reply
+from openhands_acp.rpc.peer import Call, Listener, Method, Peer, Reply, done
 
 PROTOCOL_VERSION = 1
 
@@ -64,7 +64,7 @@ class Connection:
         if self._agent is not None:
             await self._agent.close()
 
-    async def _initialize(self, _call: Call, params: JsonObject) -> Reply:
+    def _initialize(self, _call: Call, params: JsonObject) -> Awaitable[Reply]:
         if "protocolVersion" not in params:
             raise RpcError(INVALID_PARAMS, "protocolVersion: field required")
         if self._client is None:
@@ -76,7 +76,7 @@ class Connection:
             "agentInfo": {"name": "openhands-acp", "title": "OpenHands", "version": self._version},
             "authMethods": auth_methods(self._client),
         }
-        return Reply(result, self._ready)
+        return done(result, self._ready)
 
     async def _ready(self) -> None:
         await self.peer.outbox.flushed()

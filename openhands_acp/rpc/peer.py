@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 _dispatch = cast(
     "Callable[..., Any]", dispatch_to_response
 )  # It is typed for text; a message that is parsed already is as good.
+_LAST_ANSWERS = 0.1
+"""Seconds that what was asked last may still take once the peer has closed its end: a script that pipes
+requests in wants the answers, an editor that is gone does not."""
 _BUG = "a bug in openhands-acp; its log (stderr) has the traceback"
 
 
@@ -71,6 +74,11 @@ class Reply:
     then: Callable[[], Awaitable[None]] | None = None
 
 
+async def done(result: JsonObject, then: Callable[[], Awaitable[None]] | None = None) -> Reply:
+    """Answer with what is known already: for a method that does all its work on the reader."""
+    return Reply(result, then)
+
+
 Method: TypeAlias = Callable[[Call, JsonObject], Awaitable[Reply]]
 """Raises RpcError, at once or when awaited."""
 Listener: TypeAlias = Callable[[JsonObject], None]
@@ -92,6 +100,7 @@ class Peer:
         self._listeners = {**listeners, "$/cancel_request": self._cancel_request}
         self._admit = admit
         self._calls: dict[tuple[type, RequestId], list[Call]] = {}
+        self._answered = anyio.Event()
         self._pending: dict[RequestId, _Pending] = {}
         self._last_id = 0
 
@@ -126,7 +135,14 @@ class Peer:
                     self._receive(line, tasks)
             for line in framer.finish():
                 self._receive(line, tasks)
+            with anyio.move_on_after(_LAST_ANSWERS):
+                await self._all_answered()
             tasks.cancel_scope.cancel()
+
+    async def _all_answered(self) -> None:
+        while self._calls:
+            await self._answered.wait()
+        await self.outbox.flushed()
 
     async def _write(self, channel: Channel, connection: anyio.CancelScope) -> None:
         try:
@@ -185,6 +201,8 @@ class Peer:
             self._calls[key].remove(call)
             if not self._calls[key]:
                 del self._calls[key]
+            self._answered.set()
+            self._answered = anyio.Event()
         if reply is not None and reply.then is not None:
             await reply.then()
 

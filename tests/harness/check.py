@@ -19,7 +19,6 @@ import anyio
 from openhands_acp.acp.agent import Agent, Defaults, EditorPorts, NotConfigured
 from openhands_acp.acp.connection import Connection
 from openhands_acp.engine.events import ConversationStarted, Entry, SystemPromptEvent
-from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.ports import LLM, Files, Journal
 from openhands_acp.engine.session import Ports, Session
 from openhands_acp.local.files import LocalFiles
@@ -62,7 +61,7 @@ class TestBackend:
             raise self.not_configured
         return Defaults(self.mode, self.model.model, (self.model.model, "fake/other"))
 
-    def open_session(self, started: ConversationStarted, editor: EditorPorts, mcp_servers: list[JsonObject]) -> Session:
+    def open_session(self, started: ConversationStarted, editor: EditorPorts) -> Session:
         terminals = self._terminals[started.session_id] = LocalTerminals()
 
         async def open_llm(_name: str) -> LLM:
