@@ -7,5 +7,5 @@ import pytest
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """The product runs on asyncio, because litellm and fastmcp do."""
+    """The product runs on asyncio, because litellm and fastmcp do; what names no loop is tested on trio too."""
     return "asyncio"

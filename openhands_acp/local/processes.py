@@ -22,6 +22,7 @@ GRACE = 0.02
 """Seconds between asking a tree to end and ending it."""
 BOUND = 0.06
 """Seconds after that to see it gone: only a process stuck in the kernel takes longer."""
+_LOOKS_AT_A_NEW_PROGRAM = 200
 _STEP = 0.001
 _QUIET_LOOKS = 2
 """A child born during a look, whose parent died since, is ours to see in the next."""
@@ -108,11 +109,16 @@ def descendants(pid: int) -> list[int]:
 
 def carries(pid: int, marks: Iterable[str]) -> bool:
     """Tell whether the process was started with one of `marks` somewhere in its environment."""
-    try:
-        environ = Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return False
-    return any(mark.encode() in environ for mark in marks)
+    for _ in range(_LOOKS_AT_A_NEW_PROGRAM):
+        try:
+            environ = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            return False
+        if environ or look(pid) is None:
+            return any(mark.encode() in environ for mark in marks)
+        # A program that has only just begun shows no environment for a moment; a dead one shows none for ever.
+        os.sched_yield()
+    return False
 
 
 # ---------------------------------------------------------------- ending

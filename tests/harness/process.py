@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-PATIENCE = 60.0
+PATIENCE = 20.0
 """Seconds that any one wait may take; only a broken server needs them."""
 CANARY = "sk-canary-7f3a9c51"
 """The key that the server is given in tests: it must never come out of it."""
@@ -78,8 +78,13 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
     ) -> None:
-        self.process.kill()
-        self.process.wait()
+        # In order first: killed, it could not end what it started.
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self._log):
             assert stream is not None
             stream.close()

@@ -3,10 +3,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from subprocess import PIPE
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from openhands_acp.local import processes
@@ -103,9 +106,22 @@ async def test_a_child_of_our_own_keeps_its_exit_code(leads_a_session: bool) -> 
         assert process.wait() == 7
 
 
+@contextmanager
+def killed(process: subprocess.Popen[bytes]) -> Generator[None]:
+    """End the process also when a check fails: leaving `start` waits for it."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
 async def test_a_mark_is_seen_in_a_process_that_lives_and_in_none_that_is_dead() -> None:
-    with start(["sleep", "60"], env={"MARK": "here"}) as process:
-        assert (carries(process.pid, ["there"]), carries(process.pid, ["there", "here"])) == (False, True)
+    with start(["sleep", "60"], env={"MARK": "here"}) as process, killed(process):
+        with anyio.fail_after(5):
+            # The kernel shows a new program's environment a moment after it has begun.
+            while not carries(process.pid, ["there", "here"]):
+                await anyio.lowlevel.checkpoint()
+        assert carries(process.pid, ["there"]) is False
         assert session_of(process.pid) == os.getsid(0)
         process.kill()
         await_death(process.pid)
