@@ -77,7 +77,8 @@ class Backend:
         files = editor.files(LocalFiles())
 
         async def describe() -> SystemPromptEvent:
-            surroundings = await look_around(started.roots, files, terminals)
+            # From the disk: an editor asked for a file that is not there may show the person an error.
+            surroundings = await look_around(started.roots, LocalFiles(), terminals)
             names = tuple(tool.spec.name for tool in tools)
             return SystemPromptEvent(STATIC, dynamic(surroundings, datetime.now(UTC).astimezone()), names)
 
@@ -130,11 +131,15 @@ class Backend:
 
 def _import_litellm() -> OpenModel:
     # Late, because it takes seconds, and in a thread, so that nobody waits who does not need it.
-    from openhands_acp.llm import via_litellm
+    # The collector would look at what is imported again and again, now (a fifth of the time) and while a model streams.
+    gc.disable()
+    try:
+        from openhands_acp.llm import via_litellm
 
-    via_litellm.prewarm()
-    # What was imported stays: the collector need not look at it again and again while a model streams.
-    gc.freeze()
+        via_litellm.prewarm()
+        gc.freeze()
+    finally:
+        gc.enable()
     return via_litellm.LiteLLM
 
 

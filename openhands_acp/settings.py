@@ -1,6 +1,6 @@
 """Everything that can be set, from options, environment and files, as one frozen value.
 
-The only reader of the environment. Knows nothing of ACP; only `server`, `cli` and `setup` read it.
+The only reader of what a person sets. Knows nothing of ACP; only `backend`, `wire` and `setup` ask it.
 """
 
 from __future__ import annotations

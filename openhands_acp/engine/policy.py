@@ -1,8 +1,8 @@
 """What may be done without asking. Pure: decides, and does nothing.
 
 A rule that the person made ("always allow ...") is kept as text, so that the journal can hold it:
-`path:<path>` for writing one file, `words:<json list>` for command lines that begin with these
-words, `line:<command>` for one exact command line.
+`read:<path>` and `write:<path>` for one file, `words:<json list>` for command lines that begin with
+these words, `line:<command>` for one exact command line.
 """
 
 from __future__ import annotations
@@ -109,8 +109,10 @@ def decide(
 def rule_for(effect: Effect) -> str:
     """Return the rule that "always" makes of this effect: never wider than what its name says."""
     match effect:
-        case Read(path) | Write(path):
-            return f"path:{path}"
+        case Read(path):
+            return f"read:{path}"
+        case Write(path):
+            return f"write:{path}"
         case Execute(line):
             words = _leading_words(line)
             return f"words:{json.dumps(words, ensure_ascii=False)}" if words else f"line:{line}"
@@ -131,8 +133,11 @@ def rule_in_words(rule: str, effect: Effect, shown_path: str) -> str:
 def _covers(rule: str, effect: Effect) -> bool:
     kind, _, value = rule.partition(":")
     match effect:
-        case Read(path) | Write(path):
-            return kind == "path" and value == path
+        case Read(path):
+            # Who may change a file may look at it.
+            return kind in ("read", "write") and value == path
+        case Write(path):
+            return kind == "write" and value == path
         case Execute(line):
             if kind == "line":
                 return value == line

@@ -11,7 +11,7 @@ import logging
 import os
 import warnings
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
@@ -70,7 +70,7 @@ _silence()
 
 
 class LiteLLM:
-    """The `LLM` port. One for each session; `close` it at the session's end."""
+    """The `LLM` port for one model. `close` frees its connections."""
 
     def __init__(self, settings: ModelSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._settings = settings
@@ -101,6 +101,7 @@ class LiteLLM:
         scope = anyio.CancelScope(deadline=first, shield=True)
         stream = await self._guarded(scope, "first_token", self._ask(messages, tools, scope), answer)
         try:
+            forget = _forgetter(stream)
             phase, by = "first_token", first
             while answer.reason is None:
                 # A scope for each wait: one that stayed open across a `yield` would cancel the consumer.
@@ -115,6 +116,7 @@ class LiteLLM:
                         answer.finish(choice.finish_reason)
                 if answer.has_begun:  # a first chunk may say no more than the role, long before a token
                     phase, by = "between_chunks", anyio.current_time() + limits.between_chunks
+                forget()
             yield Finish(answer.reason or "stop", await self._usage(stream), answer.blocks())
         finally:
             await stream.aclose()
@@ -215,6 +217,7 @@ def prewarm() -> None:
     )
     body = f"data: {json.dumps({'object': 'chat.completion.chunk', 'choices': [piece]})}\n\ndata: [DONE]\n\n"
     reply = httpx.MockTransport(lambda _request: httpx.Response(200, headers=head, text=body))
+    httpx.AsyncHTTPTransport(verify=_TLS)  # httpx imports what talks to a network when the first is made
 
     async def ask() -> None:
         model = LiteLLM(ModelSettings("openai/none", api_key="none", base_url="http://127.0.0.1/"), reply)
@@ -240,6 +243,19 @@ async def _next(stream: litellm.CustomStreamWrapper) -> litellm.ModelResponseStr
         return await stream.__anext__()
     except StopAsyncIteration:
         return None
+
+
+def _forgetter(stream: litellm.CustomStreamWrapper) -> Callable[[], None]:
+    """Return what has LiteLLM forget chunks it has handed out: it keeps all, 4 kB each, to put the answer together.
+
+    Only where usage is read without that (`_usage`); two are kept for its check for a model that repeats itself.
+    """
+    chunks: list[object] = vars(stream)["chunks"]
+
+    def forget() -> None:
+        del chunks[:-2]
+
+    return forget if isinstance(vars(stream)["completion_stream"], _Pieces) else lambda: None
 
 
 def _says_otherwise(error: Exception) -> bool:

@@ -165,22 +165,24 @@ class Peer:
                 self._fail(request_id, error)
 
     def _serve(self, request: Request, tasks: TaskGroup) -> None:
+        call = Call(request.id)
+        key = (type(request.id), request.id)
+        self._calls.setdefault(key, []).append(call)
+        # A refusal too is told from a task, so that it does not overtake the answers to earlier requests.
+        tasks.start_soon(self._answer, key, call, self._taken(request, call))
+
+    def _taken(self, request: Request, call: Call) -> Awaitable[Reply]:
+        """Let the method do what it does at once; return what is left to wait for."""
         try:
             self._admit(request.method)
         except RpcError as error:
-            return self._fail(request.id, error)
-        call = Call(request.id)
+            return _refused(error)
         message = {"jsonrpc": "2.0", "id": 0, "method": request.method, "params": request.params}
         # Deserialised and validated already, more strictly than the library would.
         answer: Any = to_serializable(
             _dispatch(message, self._methods, context=call, deserializer=_same, validator=_same)
         )
-        if "result" in answer:
-            key = (type(request.id), request.id)
-            self._calls.setdefault(key, []).append(call)
-            tasks.start_soon(self._answer, key, call, answer["result"])
-            return None
-        return self._fail(request.id, _refusal(request.method, answer["error"]))
+        return answer["result"] if "result" in answer else _refused(_refusal(request.method, answer["error"]))
 
     async def _answer(self, key: tuple[type, RequestId], call: Call, work: Awaitable[Reply]) -> None:
         reply: Reply | None = None
@@ -241,6 +243,10 @@ def _entry(method: Method) -> Callable[..., Result]:
             return Error(error.code, error.message, error.data)
 
     return entry
+
+
+async def _refused(error: RpcError) -> Reply:
+    raise error
 
 
 def _refusal(method: str, error: Mapping[str, Any]) -> RpcError:

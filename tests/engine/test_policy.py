@@ -87,6 +87,24 @@ def test_the_option_names_its_rule(effect: Effect, words: str) -> None:
     assert rule_in_words(rule_for(effect), effect, "a.py") == words
 
 
+@pytest.mark.parametrize(
+    ("allowed", "effect", "verdict"),
+    [
+        (Read(OUTSIDE), Read(OUTSIDE), Allow),
+        (Read(OUTSIDE), Write(OUTSIDE), Ask),
+        (Read(OUTSIDE), Execute("read:/etc/hosts"), Ask),
+        (Write(OUTSIDE), Write(OUTSIDE), Allow),
+        (Write(OUTSIDE), Read(OUTSIDE), Allow),
+        (Write(INSIDE), Write(OUTSIDE), Ask),
+        (Execute("write:/w/a.py"), Write(INSIDE), Ask),
+    ],
+)
+def test_a_rule_about_a_file_is_about_that_file_and_what_was_asked(
+    allowed: Effect, effect: Effect, verdict: type[Verdict]
+) -> None:
+    assert isinstance(decide("always-ask", effect, risk="LOW", roots=(ROOT,), rules={rule_for(allowed)}), verdict)
+
+
 ALLOWED = "git status"
 
 

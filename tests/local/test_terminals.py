@@ -22,9 +22,16 @@ Watch = Callable[[Process], int]
 pytestmark = pytest.mark.anyio
 
 
-def living() -> list[int]:
-    """Our processes, without the dead ones that wait to be cleared away: of some, nobody can tell whose they are."""
-    return [pid for pid in descendants(os.getpid()) if look(pid)]
+async def settled() -> list[int]:
+    """Wait for our processes that are about to end; return those that live on.
+
+    Without the dead ones that wait to be cleared away: of some, nobody can tell whose they are.
+    """
+    alive: list[int] = []
+    with anyio.move_on_after(1):
+        while alive := [pid for pid in descendants(os.getpid()) if look(pid)]:
+            await anyio.lowlevel.checkpoint()
+    return alive
 
 
 
@@ -53,7 +60,7 @@ def _is_open(name: str) -> bool:
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 async def test_local_terminals_conform(case: Case, cwd: AbsPath) -> None:
     await check_case(case, make, cwd)
-    assert living() == []
+    assert await settled() == []
 
 
 async def test_cancelling_at_any_moment_leaves_neither_a_process_nor_a_file_open(cwd: AbsPath) -> None:
@@ -68,7 +75,7 @@ async def test_cancelling_at_any_moment_leaves_neither_a_process_nor_a_file_open
                 for _ in range(moments):
                     await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()
-        assert (moments, living()) == (moments, [])
+        assert (moments, await settled()) == (moments, [])
     assert open_files() == before
 
 
@@ -99,7 +106,7 @@ async def test_what_outlives_the_shell_for_a_moment_is_heard_and_not_left_runnin
     terminals = make(frozenset())
     for _ in range(5):
         heard, ended = await run(terminals, cwd, line)
-        assert (heard, ended.left_running, living()) == (output, (), [])
+        assert (heard, ended.left_running, await settled()) == (output, (), [])
 
 
 async def test_a_sink_hears_of_a_quiet_moment_once(cwd: AbsPath) -> None:
