@@ -11,9 +11,7 @@ import logging
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 
 import anyio
 
@@ -21,6 +19,7 @@ from openhands_acp import __version__
 from openhands_acp.acp.clients import Client
 from openhands_acp.acp.connection import Agent, Connection
 from openhands_acp.local.processes import kill_everything
+from openhands_acp.log import log_to
 from openhands_acp.options import Options
 from openhands_acp.rpc.peer import Peer
 from openhands_acp.rpc.stdio import Stdio
@@ -36,17 +35,17 @@ _WATCH = 0.2
 def main(options: Options) -> int:
     """Serve one client on stdin and stdout. Does not return: the process ends with it."""
     code = 1
-    _log_to(options.log_file)
     channel = Stdio(_wire(options))
+    log_to(options.log_file)
     try:
         anyio.run(_serve, channel, options)
         code = 0
+    except BaseException:
+        logger.critical("openhands-acp has to stop", exc_info=True)
+        raise
     finally:
-        if code:
-            traceback.print_exc()
         kill_everything()
         logging.shutdown()
-        sys.stderr.flush()
         # Not by returning: the interpreter would wait, for seconds, for an import under way in its thread.
         os._exit(code)
 
@@ -102,9 +101,3 @@ def _wire(options: Options) -> Callable[..., None] | None:
     from openhands_acp.wire import open_wire
 
     return open_wire(options, options.wire_file).record
-
-
-def _log_to(file: Path | None) -> None:
-    handler = logging.FileHandler(file, encoding="utf-8") if file else logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO if file else logging.WARNING, handlers=[handler])

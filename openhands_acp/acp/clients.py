@@ -17,6 +17,14 @@ class Client:
     writes_files: bool = False
     has_terminal_auth: bool = False
 
+    @property
+    def may_hold_unsaved_files(self) -> bool:
+        """Asking some clients for a file that is not there only shows the person an error."""
+        return self.reads_files and self.name not in _HEADLESS
+
+
+_HEADLESS = frozenset({"acpx"})
+
 
 def client_from(params: Mapping[str, Any]) -> Client:
     capabilities = _mapping(params.get("clientCapabilities"))

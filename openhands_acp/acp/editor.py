@@ -49,7 +49,7 @@ class EditorFiles:
         try:
             on_disk = await self.disk.read(path)
         except FileNotFoundError:
-            unsaved = await self._buffer(path)
+            unsaved = await self._buffer(path) if self.client.may_hold_unsaved_files else None
             # Some clients answer "" for a file that is not there.
             if not unsaved:
                 raise

@@ -40,10 +40,14 @@ from openhands_acp.engine.messages import (
     JsonValue,
     Message,
     SystemMessage,
+    Text,
     ToolMessage,
     UserMessage,
     plain_text,
 )
+
+_STOPPED = UserMessage((Text("(I stopped you here. Leave what was under way, unless I ask for it again.)"),))
+"""Else a model takes up what it was told to stop, beside what it is asked next."""
 
 
 @dataclass(slots=True)
@@ -192,6 +196,7 @@ class Transcript:
                 self.turn_id = event.turn_id
             case TurnEnded():
                 self.turn_id = None
+                self._items += [_STOPPED] if event.stop_reason == "cancelled" else []
             case ConversationStateUpdateEvent():
                 setattr(self, event.key, event.value)
             case UsageEvent():

@@ -26,6 +26,7 @@ class Stdio:
 
     def __init__(self, tap: Tap | None = None) -> None:
         self._tap = tap
+        _open_what_is_closed()
         self._input, self._output = os.dup(0), os.dup(1)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
@@ -59,6 +60,15 @@ class Stdio:
                 rest = rest[os.write(self._output, rest) :]
             except BlockingIOError:
                 await anyio.wait_writable(self._output)
+
+
+def _open_what_is_closed() -> None:
+    """Give fds 0, 1 and 2 something: else the next file opened would be one of them."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # The lowest number that is free, which is this one.
 
 
 def _is_stream(fd: int) -> bool:

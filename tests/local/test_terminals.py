@@ -34,7 +34,6 @@ async def settled() -> list[int]:
     return alive
 
 
-
 def make(hide: frozenset[str]) -> LocalTerminals:
     return LocalTerminals(hide=hide)
 

@@ -106,7 +106,9 @@ async def test_what_was_said_before_the_stop_is_remembered(tmp_path: Path) -> No
             "UserMessage",
             "AssistantMessage",
             "UserMessage",
+            "UserMessage",
         ]
+        assert "I stopped you here" in str(running.model.requests[1][3])
 
 
 async def test_closing_the_session_ends_its_turn(tmp_path: Path) -> None:

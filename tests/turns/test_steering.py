@@ -51,5 +51,6 @@ async def test_it_is_remembered_if_the_turn_is_stopped(tmp_path: Path) -> None:
         for request in (first, second):
             assert (await running.editor.answer(request))["result"] == {"stopReason": "cancelled"}
         await running.prompt("three")
-        said = [m for m in running.model.requests[1] if isinstance(m, UserMessage)]
-        assert said == [UserMessage((Text(text),)) for text in ("one", "two", "three")]
+        one, two, stopped, three = [m for m in running.model.requests[1] if isinstance(m, UserMessage)]
+        assert (one, two, three) == tuple(UserMessage((Text(text),)) for text in ("one", "two", "three"))
+        assert "I stopped you here" in str(stopped)

@@ -1,0 +1,153 @@
+// The official TypeScript SDK as a client. Reads {command, args, env, cases: {name: {prompt, answer, cancelAt, cwd}},
+// last: {...}} on stdin, plays every case in a session of its own, leaves in the middle of the last, and prints as JSON
+// what each saw, every message of the server that the SDK refused (its zod validation reports those on the console),
+// how the server ended, and the whole wire.
+
+import { spawn } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { relative } from "node:path";
+import { Readable, Writable } from "node:stream";
+import { text } from "node:stream/consumers";
+import * as acp from "@agentclientprotocol/sdk";
+
+const { agent: AGENT, client: CLIENT } = acp.methods;
+const refused = [];
+const wire = [];
+for (const level of ["error", "warn", "log"]) {
+  console[level] = (...words) => refused.push(words.map((word) => JSON.stringify(word) ?? String(word)).join(" "));
+}
+
+function tap(direction) {
+  return new TransformStream({
+    transform(message, controller) {
+      wire.push([direction, message]);
+      controller.enqueue(message);
+    },
+  });
+}
+
+const given = JSON.parse(await text(process.stdin));
+const server = spawn(given.command, given.args, { env: given.env, stdio: ["pipe", "pipe", "inherit"] });
+const exited = new Promise((resolve) => server.once("exit", (code, signal) => resolve(code ?? signal)));
+const stream = acp.ndJsonStream(Writable.toWeb(server.stdin), Readable.toWeb(server.stdout));
+const outgoing = tap("sent");
+void outgoing.readable.pipeTo(stream.writable).catch(() => {});
+const tapped = { readable: stream.readable.pipeThrough(tap("received")), writable: outgoing.writable };
+
+const sessions = new Map();
+
+class Session {
+  constructor(id, played) {
+    Object.assign(this, { id, played });
+    this.begun = new Promise((resolve) => (this.begin = resolve));
+    this.seen = { stopReason: "", text: "", calls: [], questions: [], wrote: [], available: [] };
+    this.calls = new Map();
+    this.announced = new Promise((resolve) => (this.announce = resolve));
+  }
+
+  update(update) {
+    switch (update.sessionUpdate) {
+      case "agent_message_chunk":
+        this.seen.text += update.content.text;
+        this.begin();
+        return this.cancelAt("text");
+      case "tool_call":
+      case "tool_call_update": {
+        const call = { ...this.calls.get(update.toolCallId), ...update };
+        this.calls.set(update.toolCallId, call);
+        this.seen.calls = [...this.calls.values()].map(({ title, status }) => [title, status]);
+        return this.cancelAt(call.status);
+      }
+      case "available_commands_update":
+        this.seen.available = update.availableCommands.map(({ name }) => name);
+        return this.announce();
+    }
+  }
+
+  cancelAt(moment) {
+    if (moment === this.played.cancelAt) {
+      this.played.cancelAt = null;
+      return agent.notify(AGENT.session.cancel, { sessionId: this.id });
+    }
+  }
+}
+
+const app = acp
+  .client({ name: "openhands-acp-tests" })
+  .onNotification(CLIENT.session.update, ({ params }) => {
+    // What is sent before the answer to `session/new` is for nobody: Zed drops it.
+    const session = sessions.get(params.sessionId);
+    if (session === undefined) refused.push(`an update of an unknown session: ${JSON.stringify(params)}`);
+    return session?.update(params.update);
+  })
+  .onRequest(CLIENT.session.requestPermission, ({ params }) => {
+    const { seen, played } = sessions.get(params.sessionId);
+    seen.questions.push([params.toolCall.title, ...params.options.map(({ kind }) => kind)]);
+    const { optionId } = params.options.find(({ kind }) => kind === played.answer);
+    return { outcome: { outcome: "selected", optionId } };
+  })
+  .onRequest(CLIENT.fs.readTextFile, async ({ params }) => {
+    try {
+      return { content: await readFile(params.path, "utf8") };
+    } catch {
+      throw acp.RequestError.resourceNotFound(params.path);
+    }
+  })
+  .onRequest(CLIENT.fs.writeTextFile, async ({ params }) => {
+    const { seen, played } = sessions.get(params.sessionId);
+    seen.wrote.push(relative(played.cwd, params.path));
+    await writeFile(params.path, params.content);
+    return {};
+  });
+
+async function open(played) {
+  const { sessionId } = await agent.request(AGENT.session.new, { cwd: played.cwd, mcpServers: [] });
+  const session = new Session(sessionId, played);
+  sessions.set(sessionId, session);
+  await session.announced;
+  return session;
+}
+
+function prompt({ id, played }) {
+  return agent.request(AGENT.session.prompt, { sessionId: id, prompt: [{ type: "text", text: played.prompt }] });
+}
+
+async function play(played) {
+  const session = await open(played);
+  session.seen.stopReason = (await prompt(session)).stopReason;
+  await agent.request(AGENT.session.close, { sessionId: session.id });
+  return session.seen;
+}
+
+async function leave(played) {
+  const session = await open(played);
+  prompt(session).catch(() => {});
+  await session.begun;
+  const begun = performance.now();
+  server.stdin.end();
+  const code = await exited;
+  return { code, seconds: (performance.now() - begun) / 1000 };
+}
+
+async function refusal(request) {
+  try {
+    return await request;
+  } catch (error) {
+    return { code: error.code, data: error.data };
+  }
+}
+
+const { agent } = app.connect(tapped);
+const { protocolVersion } = await agent.request(AGENT.initialize, {
+  protocolVersion: acp.PROTOCOL_VERSION,
+  clientCapabilities: { fs: { readTextFile: true, writeTextFile: true } },
+  clientInfo: { name: "openhands-acp-tests", version: "0" },
+});
+const wrongCwd = await refusal(agent.request(AGENT.session.new, { cwd: "not/absolute", mcpServers: [] }));
+const seen = {};
+for (const [name, played] of Object.entries(given.cases)) {
+  seen[name] = await play(played);
+}
+const exit = await leave(given.last);
+
+process.stdout.write(JSON.stringify({ protocolVersion, wrongCwd, seen, exit, refused, wire }));

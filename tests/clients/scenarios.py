@@ -1,0 +1,143 @@
+"""What every real client goes through, whatever it is written in, and what each sees of it.
+
+A driver plays each case in a session of its own and tells what it saw as a `Seen` in JSON.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+from tests.harness.replies import Call, Reply, Stall, Text, Usage
+
+FILE = "greeting.txt"
+BEFORE = "hello world\n"
+SLEEP = "sleep 299.71"
+
+
+class Seen(TypedDict):
+    stopReason: str
+    text: str
+    calls: list[list[str]]
+    """Title and last status of each, in the order they were announced."""
+    questions: list[list[str]]
+    """Title of each, and the kinds of its answers."""
+    wrote: list[str]
+    """Files that went through the client."""
+    available: list[str]
+    """Commands that were announced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    prompt: str
+    replies: tuple[Reply, ...]
+    """The provider's, one a step."""
+    expected: Seen
+    answer: Literal["allow_once", "reject_once"] | None = None
+    """To every question."""
+    cancel_at: Literal["text", "in_progress"] | None = None
+    """Cancel at the first text, or when a call begins to run."""
+    after: str = BEFORE
+    """What the file holds in the end."""
+
+    def to_driver(self, folder: Path) -> dict[str, Any]:
+        return {"prompt": self.prompt, "answer": self.answer, "cancelAt": self.cancel_at, "cwd": str(folder)}
+
+
+_ANSWERS = ["allow_once", "allow_always", "reject_once"]
+_EDIT = Call(
+    "file_editor",
+    {"security_risk": "LOW", "command": "str_replace", "path": FILE, "old_str": "world", "new_str": "editor"},
+)
+_SLEEP = Call("terminal", {"security_risk": "LOW", "command": SLEEP})
+
+CASES = {
+    "hello": Case(
+        "say hello",
+        ((Text("Hello "), Text("from the fake model."), Usage(10, 5)),),
+        Seen(
+            stopReason="end_turn",
+            text="Hello from the fake model.",
+            calls=[],
+            questions=[],
+            wrote=[],
+            available=["help"],
+        ),
+    ),
+    "an edit that is allowed": Case(
+        "edit the file, and I will allow it",
+        ((Text("I'll change it."), _EDIT), (Text(" Changed."),)),
+        Seen(
+            stopReason="end_turn",
+            text="I'll change it. Changed.",
+            calls=[["Edit greeting.txt", "completed"]],
+            questions=[["Edit greeting.txt", *_ANSWERS]],
+            wrote=[FILE],
+            available=["help"],
+        ),
+        answer="allow_once",
+        after="hello editor\n",
+    ),
+    "an edit that is rejected": Case(
+        "edit the file, and I will refuse",
+        ((_EDIT,), (Text("Then not."),)),
+        Seen(
+            stopReason="end_turn",
+            text="Then not.",
+            calls=[["Edit greeting.txt", "failed"]],
+            questions=[["Edit greeting.txt", *_ANSWERS]],
+            wrote=[],
+            available=["help"],
+        ),
+        answer="reject_once",
+    ),
+    "a cancel during a stream": Case(
+        "tell a long story",
+        ((Text("Once upon a time"), Stall()),),
+        Seen(
+            stopReason="cancelled",
+            text="Once upon a time",
+            calls=[],
+            questions=[],
+            wrote=[],
+            available=["help"],
+        ),
+        cancel_at="text",
+    ),
+    "a cancel during a command": Case(
+        "sleep for a while",
+        ((_SLEEP,),),
+        Seen(
+            stopReason="cancelled",
+            text="",
+            calls=[[SLEEP, "failed"]],
+            questions=[[SLEEP, *_ANSWERS]],
+            wrote=[],
+            available=["help"],
+        ),
+        answer="allow_once",
+        cancel_at="in_progress",
+    ),
+}
+
+UNENDED = replace(CASES["a cancel during a stream"], cancel_at=None)
+"""Streams on; for a client that leaves."""
+
+
+def provider_script(body: dict[str, Any]) -> Reply:
+    """Reply to the case whose prompt was sent last."""
+    messages: list[dict[str, Any]] = body["messages"]
+    asked_at = max(at for at, message in enumerate(messages) if message["role"] == "user")
+    step = sum(message["role"] == "assistant" for message in messages[asked_at:])
+    [case] = [case for case in CASES.values() if case.prompt in str(messages[asked_at]["content"])]
+    return case.replies[step]
+
+
+def folder_for(case: str, home: Path) -> Path:
+    """Make the folder that a case works in."""
+    folder = home / case.replace(" ", "-")
+    folder.mkdir(parents=True)
+    (folder / FILE).write_text(BEFORE)
+    return folder

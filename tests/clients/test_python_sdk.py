@@ -1,0 +1,205 @@
+"""The official Python SDK starts and drives the server through its own API; its models refuse nothing."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import acp
+import anyio
+import pytest
+from acp.client.connection import ClientSideConnection
+from acp.schema import (
+    AgentMessageChunk,
+    AllowedOutcome,
+    AvailableCommandsUpdate,
+    ClientCapabilities,
+    FileSystemCapabilities,
+    PermissionOption,
+    ReadTextFileResponse,
+    RequestPermissionResponse,
+    TextContentBlock,
+    ToolCallProgress,
+    ToolCallStart,
+    ToolCallUpdate,
+    WriteTextFileResponse,
+)
+
+from tests.clients.scenarios import CASES, FILE, SLEEP, Case, Seen, folder_for
+from tests.harness.monitor import Monitor
+from tests.harness.process import command, environment, processes_with, with_provider
+from tests.harness.provider import Provider
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One loop for the module: its connection lives in it."""
+    return "asyncio"
+
+
+@dataclass(slots=True)
+class Played:
+    """One case in its session, as the client sees it."""
+
+    agent: ClientSideConnection
+    session_id: str
+    case: Case
+    folder: Path
+    text: str = ""
+    calls: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    questions: list[list[str]] = field(default_factory=list[list[str]])
+    wrote: list[str] = field(default_factory=list[str])
+    available: list[str] = field(default_factory=list[str])
+    announced: anyio.Event = field(default_factory=anyio.Event)
+    is_cancelled: bool = False
+
+    async def update(self, update: Any) -> None:
+        match update:
+            case AgentMessageChunk(content=TextContentBlock(text=text)):
+                self.text += text
+                await self._cancel_at("text")
+            case ToolCallStart() | ToolCallProgress():
+                title, status = self.calls.get(update.tool_call_id, ["", ""])
+                status = update.status or status
+                self.calls[update.tool_call_id] = [update.title or title, status]
+                await self._cancel_at(status)
+            case AvailableCommandsUpdate():
+                self.available = [command.name for command in update.available_commands]
+                self.announced.set()
+            case _:
+                pass
+
+    async def _cancel_at(self, moment: str) -> None:
+        if moment == self.case.cancel_at and not self.is_cancelled:
+            self.is_cancelled = True
+            await self.agent.cancel(session_id=self.session_id)
+
+    def seen(self, stop_reason: str) -> Seen:
+        return Seen(
+            stopReason=stop_reason,
+            text=self.text,
+            calls=list(self.calls.values()),
+            questions=self.questions,
+            wrote=self.wrote,
+            available=self.available,
+        )
+
+
+class Editor:
+    """`acp.Client`, with files that it reads and writes itself."""
+
+    def __init__(self) -> None:
+        self.played: dict[str, Played] = {}
+        self.missing: list[str] = []
+        """Files that were asked for and are not there."""
+
+    async def session_update(self, session_id: str, update: Any, **_: Any) -> None:
+        await self.played[session_id].update(update)
+
+    async def request_permission(
+        self, session_id: str, tool_call: ToolCallUpdate, options: list[PermissionOption], **_: Any
+    ) -> RequestPermissionResponse:
+        played = self.played[session_id]
+        played.questions.append([tool_call.title or "", *(option.kind for option in options)])
+        [chosen] = [option for option in options if option.kind == played.case.answer]
+        return RequestPermissionResponse(outcome=AllowedOutcome(outcome="selected", option_id=chosen.option_id))
+
+    async def read_text_file(self, session_id: str, path: str, **_: Any) -> ReadTextFileResponse:
+        assert session_id in self.played
+        try:
+            return ReadTextFileResponse(content=await anyio.Path(path).read_text())
+        except FileNotFoundError as error:
+            self.missing.append(os.path.basename(path))
+            raise acp.RequestError.resource_not_found(path) from error
+
+    async def write_text_file(self, session_id: str, path: str, content: str, **_: Any) -> WriteTextFileResponse:
+        played = self.played[session_id]
+        played.wrote.append(os.path.relpath(path, played.folder))
+        await anyio.Path(path).write_text(content)
+        return WriteTextFileResponse()
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    agent: ClientSideConnection
+    editor: Editor
+    monitor: Monitor
+
+    async def play(self, case: Case, folder: Path) -> Seen:
+        session = await self.agent.new_session(cwd=str(folder), mcp_servers=[])
+        played = Played(self.agent, session.session_id, case, folder)
+        self.editor.played[session.session_id] = played
+        await played.announced.wait()
+        prompt: list[Any] = [TextContentBlock(type="text", text=case.prompt)]
+        ended = await self.agent.prompt(session_id=session.session_id, prompt=prompt)
+        return played.seen(ended.stop_reason)
+
+
+@pytest.fixture(scope="module")
+async def connected(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Connected]:
+    home = tmp_path_factory.mktemp("python")
+    monitor = Monitor(frozenset({"fs/read_text_file", "fs/write_text_file"}))
+
+    def watch(event: Any) -> None:
+        (monitor.received if event.direction == "incoming" else monitor.sent)(event.message)
+
+    editor = Editor()
+    # It offers no terminals, so the methods that are not there are never called.
+    client = cast("acp.Client", editor)
+    program, *arguments = command()
+    env = environment(home, **with_provider(provider.url))
+    async with acp.spawn_agent_process(
+        client, program, *arguments, env=env, cwd=home, transport_kwargs={"stderr": None}, observers=[watch]
+    ) as (agent, process):
+        with anyio.fail_after(SECONDS):
+            fs = FileSystemCapabilities(read_text_file=True, write_text_file=True)
+            answer = await agent.initialize(protocol_version=1, client_capabilities=ClientCapabilities(fs=fs))
+        assert answer.protocol_version == 1
+        yield Connected(agent, editor, monitor)
+    assert (process.returncode, processes_with(SLEEP)) == (0, [])
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_the_client_sees_what_every_client_sees(
+    connected: Connected, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = folder_for(name, tmp_path)
+    with anyio.fail_after(SECONDS):
+        seen = await connected.play(CASES[name], folder)
+    assert (seen, (folder / FILE).read_text()) == (CASES[name].expected, CASES[name].after)
+    # The SDK logs what its models refuse.
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert connected.monitor.problems == []
+
+
+async def test_a_wrong_folder_is_told(connected: Connected) -> None:
+    with anyio.fail_after(SECONDS), pytest.raises(acp.RequestError) as refused:
+        await connected.agent.new_session(cwd="not/absolute", mcp_servers=[])
+    details = "cwd: must be an absolute path, not 'not/absolute'"
+    assert (refused.value.code, refused.value.data) == (-32602, {"details": details})
+
+
+async def test_the_provider_is_hung_up_on_when_the_turn_is_cancelled(
+    connected: Connected, provider: Provider, tmp_path: Path
+) -> None:
+    name = "a cancel during a stream"
+    at = len(provider.requests)
+    with anyio.fail_after(SECONDS):
+        await connected.play(CASES[name], folder_for(name, tmp_path))
+        await (await provider.request(at)).until_hung_up()
+
+
+async def test_the_client_is_not_asked_for_files_that_are_not_there(connected: Connected, tmp_path: Path) -> None:
+    # Some clients show each as an error (acpx: `[error] RUNTIME: Resource not found`).
+    connected.editor.missing.clear()
+    with anyio.fail_after(SECONDS):
+        await connected.play(CASES["hello"], folder_for("hello", tmp_path))
+    assert connected.editor.missing == []

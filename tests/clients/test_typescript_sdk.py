@@ -1,0 +1,92 @@
+"""The official TypeScript SDK drives the server; its validation refuses nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.scenarios import CASES, FILE, SLEEP, UNENDED, folder_for
+from tests.harness.monitor import Monitor
+from tests.harness.process import CANARY, command, environment, processes_with, with_provider
+from tests.harness.provider import Provider
+
+pytestmark = pytest.mark.slow
+
+HERE = Path(__file__).parent
+SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("typescript")
+
+
+@pytest.fixture(scope="module")
+def summary(provider: Provider, home: Path) -> dict[str, Any]:
+    """Play all cases in one process of the server."""
+    node = shutil.which("node")
+    is_installed = (HERE / "node_modules/@agentclientprotocol/sdk").is_dir()
+    assert node is not None, "Node is not on the PATH: the TypeScript SDK cannot run"
+    assert is_installed, "the TypeScript SDK is not installed: `make test` does it, or `npm install` in tests/clients"
+    program, *arguments = command()
+    given = {
+        "command": program,
+        "args": arguments,
+        "env": environment(home, **with_provider(provider.url)),
+        "cases": {name: case.to_driver(folder_for(name, home)) for name, case in CASES.items()},
+        "last": UNENDED.to_driver(folder_for("last", home)),
+    }
+    driven = subprocess.run(
+        [node, str(HERE / "drive.mjs")],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert (driven.returncode, driven.stderr) == (0, ""), driven
+    return json.loads(driven.stdout)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_client_sees_what_every_client_sees(summary: dict[str, Any], home: Path, name: str) -> None:
+    assert summary["protocolVersion"] == 1
+    assert summary["seen"][name] == CASES[name].expected
+    assert (home / name.replace(" ", "-") / FILE).read_text() == CASES[name].after
+
+
+def test_a_wrong_folder_is_told(summary: dict[str, Any]) -> None:
+    details = "cwd: must be an absolute path, not 'not/absolute'"
+    assert summary["wrongCwd"] == {"code": -32602, "data": {"details": details}}
+
+
+def test_the_sdk_refuses_no_message(summary: dict[str, Any]) -> None:
+    assert summary["refused"] == []
+
+
+def test_the_whole_conversation_keeps_the_rules(summary: dict[str, Any]) -> None:
+    monitor = Monitor(frozenset({"fs/read_text_file", "fs/write_text_file"}))
+    for direction, message in summary["wire"]:
+        (monitor.sent if direction == "sent" else monitor.received)(message)
+    assert (len(summary["wire"]) > 50, monitor.problems) == (True, [])
+
+
+def test_the_server_ends_with_its_input_in_the_middle_of_a_stream(summary: dict[str, Any], provider: Provider) -> None:
+    sys.stdout.write(f"gone after {summary['exit']['seconds']:.3f} s\n")
+    assert (summary["exit"]["code"], processes_with(SLEEP)) == (0, [])
+    assert summary["exit"]["seconds"] < 2
+    assert provider.requests[-1].hung_up.wait(SECONDS)
+
+
+def test_the_key_is_nowhere_but_at_the_provider(summary: dict[str, Any], home: Path, provider: Provider) -> None:
+    kept = [path for path in home.rglob("*") if path.is_file()]
+    journals = [path for path in kept if path.suffix == ".jsonl"]
+    assert {request.headers["authorization"] for request in provider.requests} == {f"Bearer {CANARY}"}
+    assert (len(journals), [path for path in kept if CANARY.encode() in path.read_bytes()]) == (len(CASES) + 1, [])
+    assert CANARY not in json.dumps(summary)
