@@ -78,7 +78,7 @@ class Backend:
 
         async def describe() -> SystemPromptEvent:
             # From the disk: an editor asked for a file that is not there may show the person an error.
-            surroundings = await look_around(started.roots, LocalFiles(), terminals)
+            surroundings = await look_around(started.roots, LocalFiles())
             names = tuple(tool.spec.name for tool in tools)
             return SystemPromptEvent(STATIC, dynamic(surroundings, datetime.now(UTC).astimezone()), names)
 

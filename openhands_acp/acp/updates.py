@@ -32,6 +32,7 @@ from openhands_acp.engine.events import (
     ObservationEvent,
     PermissionDecided,
     PlanUpdated,
+    Shown,
     ShownText,
     SystemPromptEvent,
     ThoughtEvent,
@@ -125,6 +126,8 @@ class Projector:
     """Characters of each message that are out."""
     _calls: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """Fields of each announced call, as the client has them."""
+    _asked: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
+    """Content of each open call as its arguments gave it."""
     _last_chunk: tuple[Channel, str] | None = None
     """Set while nothing but one message was sent: another of its kind needs a gap."""
     _cost: float | None = 0.0
@@ -154,6 +157,7 @@ class Projector:
             case ActionEvent():
                 if event.card is not None:
                     fields = self._card(event.card, event.tool_name)
+                    self._asked[event.tool_call_id] = fields["content"]
                     self._call(event.tool_call_id, fields | {"rawInput": _raw_input(event.arguments)})
             case CallProgress():
                 shown = {} if event.shown is None else {"content": shown_to_wire(event.shown)}
@@ -163,9 +167,10 @@ class Projector:
             case UserRejectObservation():
                 # The reason is for the model; a person who said no knows theirs.
                 is_mode = event.rejection_source == "mode"
-                self._failed(event.tool_call_id, f"Not done: {event.rejection_reason}" if is_mode else "Rejected")
+                reason = f"Not done: {event.rejection_reason}" if is_mode else "Rejected"
+                self._failed(event.tool_call_id, reason, event.shown)
             case AgentErrorEvent():
-                self._failed(event.tool_call_id, event.error)
+                self._failed(event.tool_call_id, event.error, event.shown)
             case _:
                 self._publish_state(event)
 
@@ -241,13 +246,13 @@ class Projector:
     # ---------------------------------------------------------------- calls
 
     def _card(self, card: Card, tool_name: str) -> dict[str, Any]:
-        fields: dict[str, Any] = {
+        return {
             "title": card.title,
             "name": tool_name,
             "kind": card.kind,
             "locations": locations_to_wire(card.locations),
+            "content": shown_to_wire(card.shown),
         }
-        return fields | ({"content": shown_to_wire(card.shown)} if card.shown else {})
 
     def _call(self, call_id: str, fields: dict[str, Any]) -> None:
         if call_id in self._calls:
@@ -280,9 +285,12 @@ class Projector:
             fields["rawOutput"] = event.raw_output
         self._result(event.tool_call_id, fields)
         self._calls.pop(event.tool_call_id, None)
+        self._asked.pop(event.tool_call_id, None)
 
-    def _failed(self, call_id: str, reason: str) -> None:
-        content = [*self._calls.get(call_id, {}).get("content", []), *shown_to_wire([ShownText(reason)])]
+    def _failed(self, call_id: str, reason: str, shown: tuple[Shown, ...]) -> None:
+        # Not what the client has: part of that was live only, and a replay has to come to the same.
+        before = shown_to_wire(shown) or self._asked.pop(call_id, [])
+        content = [*before, *shown_to_wire([ShownText(reason)])]
         self._result(call_id, {"status": "failed", "content": content, "rawOutput": {"error": reason}})
         self._calls.pop(call_id, None)
 

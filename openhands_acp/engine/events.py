@@ -170,6 +170,8 @@ class UserRejectObservation:
     tool_name: str
     rejection_reason: str
     rejection_source: Literal["user", "mode"] = "user"
+    shown: tuple[Shown, ...] = ()
+    """What was asked for; empty: no more than the call's card said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,8 @@ class AgentErrorEvent:
     tool_call_id: str
     tool_name: str
     error: str
+    shown: tuple[Shown, ...] = ()
+    """What the person saw of it last; empty: no more than the call's card said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,8 @@ from openhands_acp.engine.ports import (
 )
 from openhands_acp.engine.tool import Rejected
 
+_NO = "the person said no to this. Do not try it again another way; ask or go on without it"
+
 
 class Dismissed(Exception):
     """The person closed the question without an answer: they want the turn to stop."""
@@ -80,7 +82,7 @@ class Guard:
                 if not isinstance(effect, Read):
                     self.emit(CallProgress(self.tool_call_id, shown or None))
             case Deny(reason):
-                raise Rejected(reason, "mode")
+                raise Rejected(reason, "mode", shown)
             case Ask():
                 await self._ask(effect, shown)
             case _:
@@ -97,7 +99,7 @@ class Guard:
             case "allow_once" | "allow_always":
                 self.emit(CallProgress(self.tool_call_id, shown or None))
             case "reject_once":
-                raise Rejected("the person said no to this. Do not try it again another way; ask or go on without it")
+                raise Rejected(_NO, "user", shown)
             case "cancelled":
                 raise Dismissed
             case _:

@@ -6,13 +6,13 @@ varies (date, folder, platform) may enter it.
 
 from __future__ import annotations
 
+import os
 import platform
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import Command, Files, Terminals, UnreadableFile
+from openhands_acp.engine.paths import AbsPath, absolute
+from openhands_acp.engine.ports import Files, UnreadableFile
 
 _INSTRUCTIONS_LIMIT = 8_000
 """Characters of a project's AGENTS.md that every request pays for."""
@@ -68,8 +68,7 @@ cannot tell you; then ask one clear question and end your turn.
 `path:line`), how you checked it, what is open. Short, plain, no praise.\
 """
 
-_GIT_TIMEOUT = 0.5
-"""Seconds that the first prompt may wait for git: a huge repository goes undescribed."""
+_REF = "ref: refs/heads/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +77,14 @@ class Surroundings:
 
     roots: tuple[AbsPath, ...]
     git: str | None
-    """Branch and state in a line or two; None outside a repository."""
+    """What is checked out; None outside a repository."""
     instructions: str | None
     """The project's AGENTS.md."""
 
 
-async def look_around(roots: tuple[AbsPath, ...], files: Files, terminals: Terminals) -> Surroundings:
-    """Look at the project once, for the first prompt."""
-    return Surroundings(roots, await _git_state(roots[0], terminals), await _instructions(roots[0], files))
+async def look_around(roots: tuple[AbsPath, ...], files: Files) -> Surroundings:
+    """Look at the project once, for the first prompt. Runs nothing."""
+    return Surroundings(roots, await _git_state(roots[0], files), await _instructions(roots[0], files))
 
 
 def dynamic(surroundings: Surroundings, today: datetime) -> str:
@@ -103,25 +102,27 @@ def dynamic(surroundings: Surroundings, today: datetime) -> str:
     return text
 
 
-async def _git_state(root: AbsPath, terminals: Terminals) -> str | None:
-    output: list[str] = []
+async def _git_state(root: AbsPath, files: Files) -> str | None:
+    """Read what is checked out. Git itself is not run: a repository's own settings can make it run anything."""
+    folder = root
+    while True:
+        head = await _line(f"{folder}/.git/HEAD", files)
+        if head is None and (link := await _line(f"{folder}/.git", files)):
+            # A worktree or a submodule.
+            head = await _line(f"{absolute(link.removeprefix('gitdir: '), folder)}/HEAD", files)
+        if head is not None:
+            return f"branch {head.removeprefix(_REF)}" if head.startswith(_REF) else f"detached at {head[:12]}"
+        parent = AbsPath(os.path.dirname(folder))
+        if parent == folder:
+            return None
+        folder = parent
 
-    async def keep(text: str) -> None:
-        if len(output) < 100:
-            output.append(text)
 
-    # The flags keep a hostile repository's own configuration from running anything.
-    line = "git --no-optional-locks -c core.fsmonitor=false status --porcelain=v2 --branch --untracked-files=no"
+async def _line(path: str, files: Files) -> str | None:
     try:
-        exit_ = await terminals.run(Command(line, root, timeout=_GIT_TIMEOUT), keep)
-    except OSError:
+        return (await files.read(AbsPath(path))).text.partition("\n")[0].strip() or None
+    except (OSError, UnreadableFile):
         return None
-    if exit_.code != 0:
-        return None
-    status = "".join(output)
-    head = re.search(r"^# branch\.head (.+)$", status, re.MULTILINE)
-    changed = sum(1 for entry in status.splitlines() if entry[:2] in ("1 ", "2 ", "u "))
-    return f"branch {head.group(1) if head else 'unknown'}, " + (f"{changed} changed files" if changed else "clean")
 
 
 async def _instructions(root: AbsPath, files: Files) -> str | None:

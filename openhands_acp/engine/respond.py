@@ -9,6 +9,7 @@ import json
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from math import inf
 from time import monotonic
 from typing import Any, Protocol, assert_never, cast, get_args
 
@@ -79,7 +80,7 @@ class _Streaming:
     name: str
     tool: Tool | None
     pieces: list[str] = field(default_factory=list[str])
-    looked_at: float = 0.0
+    looked_at: float = -inf
     card: Card | None = None
 
 

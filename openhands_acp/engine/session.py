@@ -243,7 +243,7 @@ class Session:
         cause = "the turn failed" if failure else "the person stopped the turn"
         for tool_call_id, call in list(self.transcript.open_calls.items()):
             outcome = "while it ran; what it did is unknown" if call.has_started else "before it ran"
-            self.emit(AgentErrorEvent(tool_call_id, call.tool_name, f"{cause} {outcome}"))
+            self.emit(AgentErrorEvent(tool_call_id, call.tool_name, f"{cause} {outcome}", call.shown))
         if turn.scope.cancel_called:
             # Even if the work came to its end in the same moment: the client was promised this answer.
             turn.stop_reason = "cancelled"

@@ -34,8 +34,9 @@ class TurnError(Exception):
 class Rejected(Exception):
     """Raised by a guarded handle when the person or the mode says no. Tools let it pass."""
 
-    def __init__(self, reason: str, source: Literal["user", "mode"] = "user") -> None:
+    def __init__(self, reason: str, source: Literal["user", "mode"] = "user", shown: tuple[Shown, ...] = ()) -> None:
         super().__init__(reason)
+        self.shown = shown
         self.reason = reason
         """The model reads it."""
         self.source: Literal["user", "mode"] = source

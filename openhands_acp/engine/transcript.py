@@ -27,6 +27,7 @@ from openhands_acp.engine.events import (
     PermissionDecided,
     PlanEntry,
     PlanUpdated,
+    Shown,
     SystemPromptEvent,
     ThoughtEvent,
     TurnEnded,
@@ -59,6 +60,8 @@ class OpenCall:
     """None while its arguments are still streaming."""
     card: Card | None = None
     has_started: bool = False
+    shown: tuple[Shown, ...] = ()
+    """What its card shows since it runs."""
 
 
 @dataclass(slots=True)
@@ -145,6 +148,7 @@ class Transcript:
             case CallProgress():
                 if call := self.open_calls.get(event.tool_call_id):
                     call.has_started = True
+                    call.shown = event.shown or call.shown
             case _:
                 assert_never(event)
 

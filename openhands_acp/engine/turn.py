@@ -80,9 +80,11 @@ async def run_call(session: Session, call: CallRequest) -> ToolResult | None:
     try:
         result = await _run(session, call)
     except ToolError as error:
-        session.emit(AgentErrorEvent(call.tool_call_id, call.tool_name, str(error)))
+        session.emit(_failed(session, call, str(error)))
     except Rejected as no:
-        session.emit(UserRejectObservation(call.tool_call_id, call.action_id, call.tool_name, no.reason, no.source))
+        session.emit(
+            UserRejectObservation(call.tool_call_id, call.action_id, call.tool_name, no.reason, no.source, no.shown)
+        )
     except Dismissed:
         reason = "the person stopped here"
         session.emit(UserRejectObservation(call.tool_call_id, call.action_id, call.tool_name, reason))
@@ -90,7 +92,7 @@ async def run_call(session: Session, call: CallRequest) -> ToolResult | None:
     except Exception as error:
         logger.exception("running %s", call.tool_name)
         text = f"a bug in openhands-acp stopped this tool ({type(error).__name__}); try another way"
-        session.emit(AgentErrorEvent(call.tool_call_id, call.tool_name, text))
+        session.emit(_failed(session, call, text))
     else:
         session.emit(
             ObservationEvent(
@@ -106,6 +108,11 @@ async def run_call(session: Session, call: CallRequest) -> ToolResult | None:
         )
         return result
     return None
+
+
+def _failed(session: Session, call: CallRequest, error: str) -> AgentErrorEvent:
+    shown = session.transcript.open_calls[call.tool_call_id].shown
+    return AgentErrorEvent(call.tool_call_id, call.tool_name, error, shown)
 
 
 async def _run(session: Session, call: CallRequest) -> ToolResult:

@@ -13,7 +13,6 @@ from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.prompt import STATIC, Surroundings, dynamic, look_around
 from openhands_acp.llm.assemble import to_chat
 from openhands_acp.local.files import LocalFiles
-from openhands_acp.local.terminals import LocalTerminals
 from openhands_acp.tools import BUILTIN
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +21,7 @@ TODAY = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def test_the_whole_first_request_is_small() -> None:
-    told = dynamic(Surroundings((AbsPath("/home/somebody/project"),), "branch main, clean", None), TODAY)
+    told = dynamic(Surroundings((AbsPath("/home/somebody/project"),), "branch main", None), TODAY)
     messages = [SystemMessage(STATIC, told), UserMessage((Text("Fix it."),))]
     tools = tuple(make().spec for make in BUILTIN)
     chat, schemas = to_chat(messages, tools)
@@ -35,15 +34,35 @@ def test_the_static_part_names_only_tools_that_exist() -> None:
     assert "{" not in STATIC
 
 
-async def test_what_is_told_of_a_repository(tmp_path: Path) -> None:
-    terminals, root = LocalTerminals(), AbsPath(str(tmp_path))
+async def test_what_is_told_of_a_project(tmp_path: Path) -> None:
+    root = AbsPath(str(tmp_path))
     (tmp_path / "AGENTS.md").write_text("Use tabs.\n" + "x" * 9000)
-    before = await look_around((root,), LocalFiles(), terminals)
-    assert before.git is None
-    assert before.instructions is not None
-    assert before.instructions.startswith("Use tabs.\n")
-    assert len(before.instructions) < 8200
-    text = dynamic(before, TODAY)
+    seen = await look_around((root,), LocalFiles())
+    assert seen.instructions is not None
+    assert seen.instructions.startswith("Use tabs.\n")
+    assert len(seen.instructions) < 8200
+    text = dynamic(seen, TODAY)
     assert text.startswith(f"Project folder: {root}\nPlatform: ")
     assert "Date: 2026-01-02\nGit: not a repository\n" in text
-    await terminals.close()
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ({".git/HEAD": "ref: refs/heads/main\n"}, "branch main"),
+        ({".git/HEAD": "ref: refs/heads/fix/a-b\n"}, "branch fix/a-b"),
+        ({".git/HEAD": "0123456789abcdef0123\n"}, "detached at 0123456789ab"),
+        ({".git": "gitdir: real/worktree\n", "real/worktree/HEAD": "ref: refs/heads/w\n"}, "branch w"),
+        ({".git": "nonsense"}, None),
+        ({}, None),
+    ],
+)
+async def test_what_is_checked_out_is_read_without_running_git(
+    tmp_path: Path, written: dict[str, str], told: str | None
+) -> None:
+    for name, text in written.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "sub").mkdir()
+    for folder in (tmp_path, tmp_path / "sub"):
+        assert (await look_around((AbsPath(str(folder)),), LocalFiles())).git == told

@@ -47,7 +47,7 @@ EVENTS = [
         st.lists(LOCATION, max_size=2).map(tuple),
         st.none() | JSON_OBJECT,
     ),
-    st.builds(events.UserRejectObservation, *[TEXT] * 4, st.sampled_from(["user", "mode"])),
+    st.builds(events.UserRejectObservation, *[TEXT] * 4, st.sampled_from(["user", "mode"]), st.tuples(SHOWN)),
     st.builds(events.AgentErrorEvent, TEXT, TEXT, TEXT),
     st.builds(events.PermissionDecided, TEXT, st.sampled_from(["allow_once", "cancelled"]), st.none() | TEXT),
     st.builds(events.NoticeEvent, TEXT, st.sampled_from(["text", "thought", "user"]), TEXT),
