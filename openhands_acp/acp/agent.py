@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import anyio
+import anyio.to_thread
 
 from openhands_acp.acp.clients import Client
 from openhands_acp.acp.connection import auth_methods
@@ -224,7 +225,7 @@ def _folder(name: str, path: str) -> AbsPath:
 
 async def _prompt_reply(session: Session, answer: Awaitable[str]) -> Reply:
     async def saved() -> None:
-        # After the answer: nobody waits for the disk.
-        session.sync()
+        # After the answer, and in a thread: nobody waits for the disk, the other sessions least of all.
+        await anyio.to_thread.run_sync(session.sync)
 
     return Reply({"stopReason": await answer}, saved)

@@ -202,5 +202,5 @@ class Journal(Protocol):
         ...
 
     def sync(self) -> None:
-        """Make what was appended survive a power cut."""
+        """Make what was appended survive a power cut. May take long: called from a worker thread."""
         ...

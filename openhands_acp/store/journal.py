@@ -44,10 +44,14 @@ class FileJournal:
             self._fail(error)
 
     def sync(self) -> None:
-        if self._fd is not None and not self._has_failed:
-            try:
-                os.fsync(self._fd)
-            except OSError as error:
+        fd = self._fd
+        if fd is None or self._has_failed:
+            return
+        try:
+            os.fsync(fd)
+        except OSError as error:
+            # Called from a thread, so the session may have been closed meanwhile.
+            if self._fd is not None:
                 self._fail(error)
 
     def close(self) -> None:
