@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import uuid4
 
 import anyio
@@ -20,7 +20,7 @@ from openhands_acp.acp.content import to_prompt
 from openhands_acp.acp.editor import EditorFiles, EditorPermissions
 from openhands_acp.acp.options import Options
 from openhands_acp.acp.schema import Authenticate, NewSession, OfSession, Prompt, SetConfigOption, SetMode, read
-from openhands_acp.acp.updates import Projector, Update
+from openhands_acp.acp.updates import Projector, State, Update
 from openhands_acp.engine.commands import COMMANDS
 from openhands_acp.engine.events import ConversationStarted, Event
 from openhands_acp.engine.paths import AbsPath
@@ -190,15 +190,16 @@ class Agent:
         await self._backend.warm_up()
 
     def _editor_ports(self, session_id: str, roots: tuple[AbsPath, ...]) -> EditorPorts:
-        def settings() -> tuple[str, list[dict[str, Any]]]:
-            options = self._sessions[session_id].options()
-            return options.mode, options.config_options()
+        def state() -> State:
+            opened = self._sessions[session_id]
+            options = opened.options()
+            return State(options.mode, options.config_options(), opened.session.transcript.cost_usd)
 
         client, ask = self._client, self._peer.request
         return EditorPorts(
             files=lambda disk: EditorFiles(session_id, roots, client, ask, disk),
             permissions=EditorPermissions(session_id, ask),
-            publish=Projector(session_id, self._peer.outbox.put, settings).publish,
+            publish=Projector(session_id, self._peer.outbox.put, state).publish,
             drained=self._peer.outbox.drained,
         )
 

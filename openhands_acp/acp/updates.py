@@ -115,12 +115,22 @@ class Update:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """What updates tell of a session besides its events."""
+
+    mode: str
+    config_options: list[dict[str, Any]]
+    cost_usd: float | None
+    """Of all its model calls; None is unknown."""
+
+
 @dataclass(slots=True)
 class Projector:
     session_id: str
     put: Callable[[Outgoing], None]
-    settings: Callable[[], tuple[str, list[dict[str, Any]]]]
-    """The current mode, and all config options."""
+    state: Callable[[], State]
+    """The session's, with the event that is being published already in it."""
     is_replay: bool = False
     _sent: dict[str, int] = field(default_factory=dict[str, int])
     """Characters of each message that are out."""
@@ -130,7 +140,6 @@ class Projector:
     """Content of each open call as its arguments gave it."""
     _last_chunk: tuple[Channel, str] | None = None
     """Set while nothing but one message was sent: another of its kind needs a gap."""
-    _cost: float | None = 0.0
 
     def publish(self, event: Event) -> None:
         match event:
@@ -195,10 +204,10 @@ class Projector:
             case ConversationStateUpdateEvent(key="title"):
                 self._put({"sessionUpdate": "session_info_update", "title": event.value})
             case ConversationStateUpdateEvent():
-                mode, options = self.settings()
+                state = self.state()
                 if event.key == "mode":
-                    self._put({"sessionUpdate": "current_mode_update", "currentModeId": mode})
-                self._put({"sessionUpdate": "config_option_update", "configOptions": options})
+                    self._put({"sessionUpdate": "current_mode_update", "currentModeId": state.mode})
+                self._put({"sessionUpdate": "config_option_update", "configOptions": state.config_options})
             case UsageEvent():
                 self._usage(event)
             case (
@@ -297,8 +306,6 @@ class Projector:
     # ---------------------------------------------------------------- the rest
 
     def _usage(self, event: UsageEvent) -> None:
-        cost = event.usage.cost_usd
-        self._cost = None if cost is None or self._cost is None else self._cost + cost
         if event.context_window is None:
             # The protocol wants a size, and an invented one would show a false gauge.
             return
@@ -307,8 +314,8 @@ class Projector:
             "used": event.usage.input_tokens + event.usage.output_tokens,
             "size": event.context_window,
         }
-        if self._cost is not None:
-            update["cost"] = {"amount": round(self._cost, 6), "currency": "USD"}
+        if (cost := self.state().cost_usd) is not None:
+            update["cost"] = {"amount": round(cost, 6), "currency": "USD"}
         self.put(Update(self.session_id, update))
 
     def _put(self, update: dict[str, Any]) -> None:

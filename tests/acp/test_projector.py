@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openhands_acp.acp.updates import CallUpdate, ChunkUpdate, Projector
+from openhands_acp.acp.updates import CallUpdate, ChunkUpdate, Projector, State
 from openhands_acp.engine.events import (
     LIVE,
     ActionEvent,
@@ -93,7 +93,7 @@ def told(events: list[Event], *, is_replay: bool) -> list[dict[str, Any]]:
         wire: Any = item.to_wire()
         sent.append(dict(wire["params"]["update"]))
 
-    projector = Projector("s", put, lambda: ("plan", []), is_replay=is_replay)
+    projector = Projector("s", put, lambda: State("plan", [], 0.5), is_replay=is_replay)
     for event in events:
         projector.publish(event)
     return sent

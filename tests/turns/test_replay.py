@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from openhands_acp.acp.updates import Projector
+from openhands_acp.acp.updates import Projector, State
 from openhands_acp.engine.events import Entry
 from openhands_acp.engine.transcript import Transcript
 from openhands_acp.rpc.outbox import Outgoing
@@ -46,7 +46,9 @@ def replayed(entries: list[Entry], session_id: str, config: list[dict[str, Any]]
         wire: Any = item.to_wire()
         sent.append(dict(wire["params"]["update"]))
 
-    projector = Projector(session_id, put, lambda: (transcript.mode or "", config), is_replay=True)
+    projector = Projector(
+        session_id, put, lambda: State(transcript.mode or "", config, transcript.cost_usd), is_replay=True
+    )
     for entry in entries:
         transcript.apply(entry.event, entry.id)
         projector.publish(entry.event)
