@@ -1,7 +1,7 @@
 # Two commands on a fresh machine with Python >= 3.11 and make: `make demo`, `make test`.
 
 VENV ?= .venv
-PYTHON ?= $(shell ./scripts/find-python)
+PYTHON ?= $(shell ./.ci/find-python)
 BIN := $(VENV)/bin
 
 # Without bytecode every import is three times slower, and some machines switch it off.
@@ -24,7 +24,7 @@ quick: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
 check: $(VENV)/.dev
-	VENV=$(VENV) ./scripts/check
+	VENV=$(VENV) ./.ci/check
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format
