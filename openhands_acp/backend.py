@@ -11,15 +11,19 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 
-from openhands_acp.acp.agent import Defaults, EditorPorts, NotConfigured
-from openhands_acp.engine.events import ConversationStarted, SystemPromptEvent
+from openhands_acp.acp.sessions import Defaults, EditorPorts, Kept, Listed, NotConfigured
+from openhands_acp.archive import Archive
+from openhands_acp.engine.events import ConversationStarted, NoticeEvent, SystemPromptEvent
 from openhands_acp.engine.ports import LLM, Terminals
 from openhands_acp.engine.prompt import STATIC, dynamic, look_around
-from openhands_acp.engine.session import Ports, Session
+from openhands_acp.engine.session import Beginning, Ports, Session
 from openhands_acp.llm.model import ModelSettings
 from openhands_acp.llm.scripted import Scripted
 from openhands_acp.local.files import LocalFiles
@@ -28,6 +32,7 @@ from openhands_acp.options import Options
 from openhands_acp.providers import KEY_NAMES, missing
 from openhands_acp.settings import Settings, load_settings
 from openhands_acp.store.journal import FileJournal
+from openhands_acp.store.library import Stored
 from openhands_acp.tools import BUILTIN
 
 logger = logging.getLogger(__name__)
@@ -39,7 +44,7 @@ _SCRIPTED = "scripted/"
 
 @dataclass(slots=True)
 class Backend:
-    """What sessions are made of (`acp.agent.Backend`), for one client."""
+    """What sessions are made of (`acp.sessions.Backend`), for one client."""
 
     options: Options
     _settings: Settings | None = None
@@ -48,6 +53,7 @@ class Backend:
     _loading: anyio.Event | None = None
     _models: dict[str, LLM] = field(default_factory=dict[str, LLM])
     _held: dict[str, tuple[Terminals, FileJournal]] = field(default_factory=dict[str, tuple[Terminals, FileJournal]])
+    _has_resumed: bool = False
 
     def __post_init__(self) -> None:
         # For its side effects: the files' validators are made now, while no client waits for a session.
@@ -65,14 +71,32 @@ class Backend:
         if lacking := missing(settings, os.environ):
             raise NotConfigured(lacking.reason, lacking.details)
         assert settings.model is not None
-        return Defaults(settings.mode, settings.model, settings.models)
+        titles = settings.titles and not settings.model.startswith(_SCRIPTED)
+        return Defaults(settings.mode, settings.model, settings.models, titles)
 
-    def open_session(self, started: ConversationStarted, editor: EditorPorts) -> Session:
+    async def kept(self, session_id: str) -> Kept:
+        return await self._archive().kept(session_id)
+
+    async def listed(self, cwd: str | None, cursor: str | None) -> tuple[list[Listed], str | None]:
+        return await self._archive().listed(cwd, cursor)
+
+    async def delete(self, session_id: str) -> None:
+        await self._archive().delete(session_id)
+
+    def has_gone_on(self, session: Session) -> bool:
+        return self._held[session.id][1].has_gone_on()
+
+    async def to_resume(self, cwd: str) -> str | None:
+        wanted, self._has_resumed = None if self._has_resumed else self.options.resume, True
+        if wanted is None:
+            return None
+        return await self._archive().latest(cwd) if wanted == "last" else await self._archive().found(wanted)
+
+    def open_session(self, started: ConversationStarted, editor: EditorPorts, kept: Kept | None) -> Session:
         settings = self._settings
         assert settings is not None
         terminals = LocalTerminals(hide=KEY_NAMES)
-        folder = settings.home / "acp" / "sessions" / started.session_id.replace("-", "")
-        journal = FileJournal(folder, lambda sentence: logger.warning("%s", sentence))
+        journal = self._journal(started.session_id, editor, kept)
         self._held[started.session_id] = terminals, journal
         files = editor.files(LocalFiles())
 
@@ -93,7 +117,33 @@ class Backend:
             drained=editor.drained,
             describe=describe,
         )
-        return Session(started, ports, tools, settings.max_steps)
+        return Session(started, ports, tools, Beginning(settings.max_steps, kept.entries if kept else ()))
+
+    def _archive(self) -> Archive:
+        home = (self._settings or load_settings(self.options)).home
+        theirs = os.environ.get("OPENHANDS_CONVERSATIONS_DIR")
+        return Archive(home / "acp" / "sessions", Path(theirs) if theirs else home / "conversations")
+
+    def _journal(self, session_id: str, editor: EditorPorts, kept: Kept | None) -> FileJournal:
+        def tell(sentence: str) -> None:
+            logger.warning("%s", sentence)
+            editor.publish(NoticeEvent(str(uuid4()), "text", sentence))
+
+        def on_failure(sentence: str) -> None:
+            try:
+                anyio.from_thread.run_sync(tell, sentence)
+            except RuntimeError:
+                # Not in the thread that syncs: this is the loop itself.
+                tell(sentence)
+
+        origin = kept.origin if kept else None
+        stored = origin if isinstance(origin, Stored) else None
+        journal = self._archive().library.journal(session_id, on_failure, stored)
+        if kept is not None and stored is None:
+            # A copy, or OpenHands' own: a journal of ours begins with all of it, at the first turn.
+            for entry in kept.entries:
+                journal.append(entry)
+        return journal
 
     async def warm_up(self) -> None:
         if self._settings and self._settings.model and not self._settings.model.startswith(_SCRIPTED):

@@ -20,6 +20,7 @@ commands:
   acp       speak ACP on stdin and stdout (what happens without a command)
   demo      watch the agent repair a small program here in the terminal; needs no key
   setup     choose a model, test its key and save both
+  sessions  list, show, export and delete the sessions on this machine
   schemas   print, or write to a directory, the JSON Schemas of the settings file and the journal
 
 Settings, highest first: these options; LLM_MODEL, LLM_API_KEY, LLM_BASE_URL and the provider's own key
@@ -41,8 +42,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(words: list[str]) -> Options:
     """Read the options of `openhands-acp acp`; exits with 2 and says why if they make no sense."""
-    given = _parser().parse_args(words)
-    return Options(model=given.model, mode=given.mode, wire_file=given.wire_file, log_file=given.log_file)
+    parser = _parser()
+    given = parser.parse_args(words)
+    if given.last and given.resume is None:
+        parser.error("--last goes with --resume: give --resume --last")
+    if given.last and given.resume not in ("", "last"):
+        parser.error("--resume takes an ID or --last, not both")
+    if given.resume == "" and not given.last:
+        parser.error("--resume needs an ID, as `openhands-acp sessions list` shows it, or --last")
+    resume = "last" if given.last else given.resume
+    return Options(
+        model=given.model, mode=given.mode, wire_file=given.wire_file, log_file=given.log_file, resume=resume
+    )
 
 
 def _acp(words: list[str]) -> int:
@@ -72,6 +83,12 @@ def _setup(words: list[str]) -> int:
     return setup()
 
 
+def _sessions(words: list[str]) -> int:
+    from openhands_acp.sessions import main as sessions
+
+    return sessions(words)
+
+
 def _schemas(words: list[str]) -> int:
     from openhands_acp.schemas import main as schemas
 
@@ -82,6 +99,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "acp": _acp,
     "demo": _demo,
     "setup": _setup,
+    "sessions": _sessions,
     "schemas": _schemas,
 }
 
@@ -89,7 +107,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="openhands-acp",
-        usage="openhands-acp [acp] [options]\n       openhands-acp demo | setup | schemas [options]",
+        usage="openhands-acp [acp] [options]\n       openhands-acp demo | setup | sessions | schemas [options]",
         description="A coding agent for editors that speak the Agent Client Protocol.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -117,6 +135,14 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="accepted for OpenHands' sake; here the environment always counts",
     )
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="",
+        metavar="ID",
+        help="the first session that is started continues this one (as `openhands-acp sessions list` shows it)",
+    )
+    parser.add_argument("--last", action="store_true", help="with --resume: the latest session of its folder")
     parser.add_argument("--log-file", type=Path, metavar="FILE", help="write the log there instead of to stderr")
     parser.add_argument(
         "--wire", dest="wire_file", type=Path, metavar="FILE", help="keep every line sent and received, keys masked"

@@ -16,3 +16,5 @@ class Options:
     mode: Mode | None = None
     wire_file: Path | None = None
     log_file: Path | None = None
+    resume: str | None = None
+    """The session that the next `session/new` continues: its id, or "last"."""

@@ -31,6 +31,8 @@ class Settings:
     wire_file: Path | None
     log_file: Path | None
     deadlines: Deadlines
+    titles: bool
+    """Whether the model is asked for a title after a session's first turn."""
     max_steps: int
     """Model calls in one turn."""
     models: tuple[str, ...]
@@ -62,6 +64,7 @@ def load_settings(options: Options, environ: Mapping[str, str] = os.environ, hom
         wire_file=options.wire_file,
         log_file=options.log_file,
         deadlines=_deadlines(acp.deadlines, base_url),
+        titles=acp.titles,
         max_steps=acp.max_steps,
         models=tuple(dict.fromkeys(offered)),
         context_window=acp.context_window,

@@ -59,6 +59,9 @@ class AcpFile(BaseModel):
     )
     models: list[Words] = Field(default=[], description="More models to offer in the editor's model picker.")
     mode: Mode = Field(default="always-ask", description="The mode that a new session starts in.")
+    titles: bool = Field(
+        default=True, description="Ask the model for a session's title after its first turn (one small call)."
+    )
     max_steps: int = Field(default=500, ge=1, description="Model calls in one turn; then the turn ends.")
     context_window: int | None = Field(
         default=None, ge=1, description="Tokens that the model can read, if LiteLLM does not know the model."

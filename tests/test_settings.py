@@ -33,6 +33,7 @@ def test_without_any_source_the_defaults_count(tmp_path: Path) -> None:
         wire_file=None,
         log_file=None,
         deadlines=Deadlines(),
+        titles=True,
         max_steps=500,
         models=(),
         context_window=None,
@@ -64,6 +65,7 @@ def test_every_setting_of_the_file_counts(tmp_path: Path) -> None:
         log_file=Path("l"),
         # The two that are not set are those of a server on this machine.
         deadlines=Deadlines(connect=1, first_token=600, between_chunks=600),
+        titles=True,
         max_steps=7,
         models=("openai/a", "openai/b"),
         context_window=1000,

@@ -23,6 +23,11 @@ class Agent(Protocol):
 
     def authenticate(self, call: Call, params: JsonObject, /) -> Awaitable[Reply]: ...
     def new_session(self, call: Call, params: JsonObject, /) -> Awaitable[Reply]: ...
+    def load_session(self, call: Call, params: JsonObject, /) -> Awaitable[Reply]: ...
+    def resume_session(self, call: Call, params: JsonObject, /) -> Awaitable[Reply]: ...
+    def fork_session(self, call: Call, params: JsonObject, /) -> Awaitable[Reply]: ...
+    def list_sessions(self, call: Call, params: JsonObject, /) -> Awaitable[Reply]: ...
+    def delete_session(self, call: Call, params: JsonObject, /) -> Awaitable[Reply]: ...
     def prompt(self, call: Call, params: JsonObject, /) -> Awaitable[Reply]: ...
     def set_mode(self, call: Call, params: JsonObject, /) -> Awaitable[Reply]: ...
     def set_config_option(self, call: Call, params: JsonObject, /) -> Awaitable[Reply]: ...
@@ -34,6 +39,11 @@ class Agent(Protocol):
 METHODS: Mapping[str, Callable[[Agent], Method]] = {
     "authenticate": lambda agent: agent.authenticate,
     "session/new": lambda agent: agent.new_session,
+    "session/load": lambda agent: agent.load_session,
+    "session/resume": lambda agent: agent.resume_session,
+    "session/fork": lambda agent: agent.fork_session,
+    "session/list": lambda agent: agent.list_sessions,
+    "session/delete": lambda agent: agent.delete_session,
     "session/prompt": lambda agent: agent.prompt,
     "session/set_mode": lambda agent: agent.set_mode,
     "session/set_config_option": lambda agent: agent.set_config_option,
@@ -109,7 +119,8 @@ def capabilities() -> dict[str, Any]:
         "loadSession": "session/load" in METHODS,
         "promptCapabilities": {"image": True, "audio": False, "embeddedContext": True},
         "mcpCapabilities": {"http": False, "sse": False},
-        "sessionCapabilities": {name: {} for name in _SESSION_CAPABILITIES if f"session/{name}" in METHODS},
+        "sessionCapabilities": {name: {} for name in _SESSION_CAPABILITIES if f"session/{name}" in METHODS}
+        | {"additionalDirectories": {}},
     }
 
 

@@ -73,6 +73,23 @@ class NewSession(BaseModel):
     additionalDirectories: list[str] | None = None
 
 
+class KeptSession(BaseModel):
+    """Parameters of load, resume and fork."""
+
+    model_config = _LENIENT
+    sessionId: str
+    cwd: str
+    mcpServers: list[dict[str, Any]] | None = None
+    additionalDirectories: list[str] | None = None
+    meta: dict[str, Any] | None = Field(default=None, alias="_meta")
+
+
+class ListSessions(BaseModel):
+    model_config = _LENIENT
+    cwd: str | None = None
+    cursor: str | None = None
+
+
 class OfSession(BaseModel):
     """Parameters that only name their session."""
 

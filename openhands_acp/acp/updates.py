@@ -227,6 +227,8 @@ class Projector:
     def _rest(self, channel: Channel, message_id: str, text: str) -> None:
         sent = self._sent.pop(message_id, 0)
         if channel == "user" and not self.is_replay:
+            # The client shows it by itself.
+            self._last_chunk = None
             return
         if rest := text[sent:]:
             self._chunk(channel, message_id, rest)

@@ -18,7 +18,7 @@ import anyio.to_thread
 from rich.console import Console
 from rich.text import Text
 
-from openhands_acp.demo import cards
+from openhands_acp import display
 from openhands_acp.demo.client import Broken, Ended, Interrupted, Launch, Outcome, converse
 from openhands_acp.demo.repository import Repository, repository
 from openhands_acp.demo.screen import Screen, recorder
@@ -85,9 +85,9 @@ async def _verified(screen: Screen, project: Repository, outcome: Outcome) -> in
             return 130
         case Broken(reason, log):
             console = Console(stderr=True, highlight=False)
-            console.print(Text(f"\nThe demo could not go on: {cards.plain(reason)}", "red"))
+            console.print(Text(f"\nThe demo could not go on: {display.plain(reason)}", "red"))
             if log:
-                console.print(Text(f"The last that the server logged:\n{cards.plain(log)}", "dim"))
+                console.print(Text(f"The last that the server logged:\n{display.plain(log)}", "dim"))
             return 1
         case Ended(stop_reason):
             if screen.usage:
@@ -102,11 +102,11 @@ async def _verified(screen: Screen, project: Repository, outcome: Outcome) -> in
 async def _checked(screen: Screen, project: Repository) -> int:
     screen.say(Text.assemble("\nChecked once more, without the agent: ", (project.test_command, "bold")))
     verdict = await anyio.to_thread.run_sync(project.check)
-    output = "\n".join(cards.bounded(verdict.output.splitlines(), 6, is_tail=True))
+    output = "\n".join(display.bounded(verdict.output.splitlines(), 6, is_tail=True))
     changes = project.changes()
     for text in (output, changes):
         if text:
-            screen.say(cards.indented(Text(cards.plain(text), "dim")))
+            screen.say(display.indented(Text(display.plain(text), "dim")))
     if verdict.tests_were_changed:
         screen.say(Text("The agent had changed the tests; these are the original ones.", "yellow"))
     if verdict.passes:

@@ -18,6 +18,7 @@ from rich.segment import Segment
 from rich.spinner import Spinner
 from rich.text import Text
 
+from openhands_acp import display
 from openhands_acp.demo import cards
 from openhands_acp.demo.question import HINT, first_of_kind, option_meant, read_line
 
@@ -111,7 +112,7 @@ class Screen:
     def _shown_message(self) -> RenderableType | None:
         if self._message is None or not (text := "".join(self._message[2])).strip():
             return None
-        return cards.said(text) if self._message[0] == "text" else cards.thought(text)
+        return display.said(text) if self._message[0] == "text" else display.thought(text)
 
     def _update_call(self, update: Mapping[str, Any]) -> None:
         call_id = str(update["toolCallId"])
@@ -129,7 +130,7 @@ class Screen:
         known = {**self._calls.get(str(call["toolCallId"]), {}), **call}
         self._diffs_shown.add(str(call["toolCallId"]))
         body = cards.body(known)
-        asked = cards.marked("?", "bold yellow", Text.assemble("May it do this?  ", cards.title(known)))
+        asked = display.marked("?", "bold yellow", Text.assemble("May it do this?  ", cards.title(known)))
         self._block("question", asked, *([body] if body else []))
         self.say(_choices(options))
         if self._says_yes:
@@ -158,9 +159,9 @@ class Screen:
                 return chosen
 
     def _answered(self, chosen: Mapping[str, Any] | None, who: str | None) -> None:
-        answer = cards.plain(str(chosen["name"])) if chosen else "closed without an answer"
+        answer = display.plain(str(chosen["name"])) if chosen else "closed without an answer"
         text = Text.assemble("→ ", (answer, "bold"), (f"  ({who})" if who else "", "dim"))
-        self.say(cards.indented(text))
+        self.say(display.indented(text))
 
     # ---------------------------------------------------------------- what is going on
 
@@ -213,10 +214,10 @@ class _Tail:
 
 def _choices(options: Sequence[Mapping[str, Any]]) -> RenderableType:
     rows = [
-        Text.assemble((f"{number} ", "bold yellow"), cards.plain(str(option["name"])))
+        Text.assemble((f"{number} ", "bold yellow"), display.plain(str(option["name"])))
         for number, option in enumerate(options, start=1)
     ]
-    return cards.indented(Group(*rows))
+    return display.indented(Group(*rows))
 
 
 def recorder() -> Console:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from openhands_acp.engine.titles import cleaned
+
 
 class Conversation(Protocol):
     """What a command may know of the session it is typed in."""
@@ -18,6 +20,8 @@ class Conversation(Protocol):
 
     @property
     def root(self) -> str: ...
+
+    def set_option(self, key: str, value: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +56,16 @@ def _help(session: Conversation, _argument: str) -> str:
     )
 
 
-COMMANDS = (SlashCommand("help", "List the commands, the modes and this session's settings", _help),)
+def _title(session: Conversation, argument: str) -> str:
+    title = cleaned(argument)
+    if not title:
+        return "Write the title after the command: `/title TEXT`."
+    session.set_option("title", title)
+    return f"This session is now called **{title}**."
+
+
+COMMANDS = (
+    SlashCommand("help", "List the commands, the modes and this session's settings", _help),
+    SlashCommand("title", "Name this session", _title, hint="TEXT"),
+)
 _BY_NAME = {command.name: command for command in COMMANDS}

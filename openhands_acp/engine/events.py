@@ -89,7 +89,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ConversationStarted:
-    """Always the first event."""
+    """Always the first event, and told again each time that somebody takes the conversation up."""
 
     session_id: str
     roots: tuple[AbsPath, ...]

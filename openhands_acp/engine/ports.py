@@ -196,7 +196,15 @@ class Permissions(Protocol):
         ...
 
 
+class Taken(Exception):
+    """Another process owns the session; the message says which, and what to do."""
+
+
 class Journal(Protocol):
+    def claim(self) -> None:
+        """Become the one who writes, before a turn starts. Raises Taken. Short, and never waits."""
+        ...
+
     def append(self, entry: Entry) -> None:
         """Record one event. Short and never waits; a failing disk is reported once, not raised."""
         ...

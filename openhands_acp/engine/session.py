@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from uuid import uuid4
@@ -38,13 +38,15 @@ from openhands_acp.engine.events import (
     SystemPromptEvent,
     TurnEnded,
     TurnStarted,
+    UsageEvent,
 )
 from openhands_acp.engine.guard import Guard, GuardedFiles, GuardedTerminals
 from openhands_acp.engine.messages import Image, Part, Text
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import LLM, Files, Journal, Permissions, Terminals
+from openhands_acp.engine.ports import LLM, Files, Journal, Permissions, Taken, Terminals
 from openhands_acp.engine.respond import CallRequest
+from openhands_acp.engine.titles import ask_for_title, title_of
 from openhands_acp.engine.tool import Hands, Tool, TurnError
 from openhands_acp.engine.transcript import Transcript
 from openhands_acp.engine.turn import take_turn
@@ -55,6 +57,9 @@ _BUG = (
     "A bug in openhands-acp stopped this turn; the session goes on with your next prompt. Its log (stderr, or the file "
     "of --log-file) has the details: please report them."
 )
+
+_CUT_SHORT = "interrupted when openhands-acp ended; whether it ran, and how far, is unknown: look before you repeat it"
+_CRASHED = "openhands-acp ended in the middle of this turn; what it was doing may be half done."
 
 T = TypeVar("T")
 Prompt = tuple[PromptPart, ...]
@@ -78,6 +83,16 @@ class Ports:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a session begins with besides its doors."""
+
+    max_steps: int
+    """Model calls in one turn."""
+    history: tuple[Entry, ...] = ()
+    """Of a conversation that is taken up again. Nothing in it is run."""
+
+
 @dataclass(slots=True)
 class Turn:
     id: str
@@ -89,18 +104,29 @@ class Turn:
 
 
 class Session:
-    def __init__(self, started: ConversationStarted, ports: Ports, tools: tuple[Tool, ...], max_steps: int) -> None:
+    def __init__(
+        self, started: ConversationStarted, ports: Ports, tools: tuple[Tool, ...], beginning: Beginning
+    ) -> None:
         self.id = started.session_id
         self.root, self.roots = started.roots[0], started.roots
         self.tools = {tool.spec.name: tool for tool in tools}
-        self.max_steps = max_steps
+        self.max_steps = beginning.max_steps
         self.transcript = Transcript()
+        self.entries: list[Entry] = []
+        """All durable events so far: what a replay tells."""
         self.turn: Turn | None = None
         self.drained = ports.drained
         self.new_id = ports.new_id
         self._ports = ports
         self._recalled: dict[type, Any] = {}
-        self.emit(started)
+        for entry in beginning.history:
+            self.entries.append(entry)
+            self.transcript.apply(entry.event, entry.id)
+        self._is_told = False
+        """What happens before anybody was given the session is for its replay only."""
+        self.emit(self._taken_up(started))
+        self._close_what_a_crash_left_open()
+        self._is_told = True
 
     # ---------------------------------------------------------------- what comes out
 
@@ -112,9 +138,11 @@ class Session:
         entry_id = ""
         if not isinstance(event, LIVE):
             entry_id = self.new_id()
-            self._ports.journal.append(Entry(entry_id, self._ports.now(), event))
+            self.entries.append(Entry(entry_id, self._ports.now(), event))
+            self._ports.journal.append(self.entries[-1])
         self.transcript.apply(event, entry_id)
-        self._ports.publish(event)
+        if self._is_told:
+            self._ports.publish(event)
         return entry_id
 
     # ---------------------------------------------------------------- what comes in
@@ -128,6 +156,10 @@ class Session:
         if self.turn is not None:
             self.turn.prompts.append(prompt)
             return self._joined(self.turn)
+        try:
+            self._ports.journal.claim()
+        except Taken as taken:
+            return self._refused(str(taken))
         self.turn = Turn(self.new_id(), prompts=[prompt])
         self.emit(TurnStarted(self.turn.id))
         return self._run(self.turn)
@@ -139,9 +171,25 @@ class Session:
             self.turn.scope.cancel()
 
     def set_option(self, key: str, value: str) -> None:
-        """Set mode or model; counts from the next question or model call on."""
+        """Set mode, model or title; a mode counts from the next question on, a model from its next call."""
         if getattr(self.transcript, key) != value:
             self.emit(ConversationStateUpdateEvent(cast("Any", key), value))
+
+    async def entitle(self) -> None:
+        """Ask the model for a better title than the first prompt's, after the first turn. Never fails."""
+        first = self.transcript.first_prompt
+        if first is None or self.transcript.title != title_of(first.parts) or not self._has_had_one_good_turn():
+            return
+        try:
+            title, usage = await ask_for_title(await self.open_llm(), first)
+        except TurnError as error:
+            logger.info("no title: %s", error)
+            return
+        if usage is not None:
+            # Without a window: what a title costs counts, but is not how full the conversation is.
+            self.emit(UsageEvent(usage, self.model, None))
+        if title and self.transcript.title == title_of(first.parts):
+            self.emit(ConversationStateUpdateEvent("title", title))
 
     async def finished(self) -> None:
         """Wait until no turn runs."""
@@ -232,6 +280,29 @@ class Session:
                 return "end_turn"
         return await take_turn(self)
 
+    async def _refused(self, sentence: str) -> StopReason:
+        # Only published: the journal is somebody else's to write.
+        self._ports.publish(NoticeEvent(self.new_id(), "text", f"{sentence[:1].upper()}{sentence[1:]}."))
+        return "end_turn"
+
+    def _taken_up(self, started: ConversationStarted) -> ConversationStarted:
+        """Go on with the options that the conversation had; the folders are those of now."""
+        mode, model = self.transcript.mode or started.mode, self.transcript.model or started.model
+        return replace(started, mode=mode, model=model)
+
+    def _close_what_a_crash_left_open(self) -> None:
+        for tool_call_id, call in list(self.transcript.open_calls.items()):
+            self.emit(AgentErrorEvent(tool_call_id, call.tool_name, _CUT_SHORT))
+        if self.transcript.turn_id is not None:
+            self.emit(NoticeEvent(self.new_id(), "text", _CRASHED))
+            self.emit(TurnEnded(self.transcript.turn_id, "end_turn"))
+
+    def _has_had_one_good_turn(self) -> bool:
+        events = [entry.event for entry in self.entries]
+        ends = [event for event in events if isinstance(event, TurnEnded)]
+        has_failed = any(isinstance(event, ConversationErrorEvent) for event in events)
+        return len(ends) == 1 and ends[0].stop_reason == "end_turn" and not has_failed
+
     async def _joined(self, turn: Turn) -> StopReason:
         await turn.done.wait()
         return turn.stop_reason
@@ -297,16 +368,3 @@ class CallHands:
 
     def recall(self, what: type[T]) -> T:
         return self.session.recall(what)
-
-
-def title_of(parts: tuple[Part, ...]) -> str | None:
-    """Make a title of a first prompt: its first line of text, 60 characters or less."""
-    for part in parts:
-        if (
-            isinstance(part, Text)
-            and not part.text.startswith("<file ")
-            and (words := part.text.split("\n")[0].split())
-        ):
-            line = " ".join(words)
-            return line if len(line) <= 60 else line[:59].rstrip() + "…"
-    return None

@@ -46,6 +46,7 @@ from openhands_acp.engine.messages import (
     UserMessage,
     plain_text,
 )
+from openhands_acp.engine.paths import AbsPath
 
 _STOPPED = UserMessage((Text("(I stopped you here. Leave what was under way, unless I ask for it again.)"),))
 """Else a model takes up what it was told to stop, beside what it is asked next."""
@@ -88,6 +89,7 @@ class _Response:
 @dataclass(slots=True)
 class Transcript:
     system: SystemMessage | None = None
+    roots: tuple[AbsPath, ...] = ()
     title: str | None = None
     mode: str | None = None
     model: str | None = None
@@ -118,6 +120,10 @@ class Transcript:
                 if key in item.results
             ]
         return messages
+
+    @property
+    def first_prompt(self) -> UserMessage | None:
+        return next((item for item in self._items if isinstance(item, UserMessage)), None)
 
     def apply(self, event: Event, entry_id: str) -> None:
         """Take in one event; `entry_id` is empty for a live one."""
@@ -189,7 +195,7 @@ class Transcript:
     ) -> None:
         match event:
             case ConversationStarted():
-                self.mode, self.model = event.mode, event.model
+                self._start(event)
             case SystemPromptEvent():
                 self.system = SystemMessage(event.static, event.dynamic)
             case PermissionDecided():
@@ -209,6 +215,12 @@ class Transcript:
                 pass
             case _:
                 assert_never(event)
+
+    def _start(self, event: ConversationStarted) -> None:
+        if self.roots not in ((), event.roots):
+            # The prompt names the folder: it is written anew for another one.
+            self.system = None
+        self.roots, self.mode, self.model = event.roots, event.mode, event.model
 
     def _close(self, tool_call_id: str, result: str) -> None:
         self.open_calls.pop(tool_call_id, None)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, TypeGuard, Union, assert_never, cast, get_args, get_origin, get_type_hints
 
 from openhands_acp.engine import events, messages
@@ -27,7 +28,11 @@ _TAGGED: dict[str, type] = {
 
 
 class UnknownRecord(Exception):
-    """A record that this version cannot read: newer, or not ours."""
+    """A record that cannot be read: broken, or not ours."""
+
+
+class NewerRecord(Exception):
+    """A record in a later spelling; the message is its version."""
 
 
 def to_json(entry: Entry) -> JsonObject:
@@ -43,14 +48,16 @@ def to_json(entry: Entry) -> JsonObject:
 
 
 def from_json(record: Mapping[str, Any]) -> Entry:
-    """Read one record. Raises UnknownRecord."""
-    kind = _KINDS.get(str(record.get("kind")))
-    if record.get("v") != VERSION or kind is None:
+    """Read one record of any version up to ours. Raises UnknownRecord and NewerRecord."""
+    kind, version = _KINDS.get(str(record.get("kind"))), record.get("v")
+    if isinstance(version, int) and version > VERSION:
+        raise NewerRecord(version)
+    if not isinstance(version, int) or version < 1 or kind is None:
         raise UnknownRecord(f"version {record.get('v')!r}, kind {record.get('kind')!r}")
     try:
         timestamp = datetime.fromisoformat(record["timestamp"]).astimezone(UTC)
-        return Entry(record["id"], timestamp, _object(kind, record))
-    except (KeyError, TypeError, ValueError) as error:
+        return Entry(_read_plain((str,), record["id"]), timestamp, _object(kind, record))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UnknownRecord(f"{record.get('kind')}: {error!r}") from error
 
 
@@ -98,6 +105,7 @@ def entry_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "One line of an openhands-acp journal",
         "oneOf": kinds,
+        "$defs": {"text": _TEXT},
     }
 
 
@@ -127,26 +135,77 @@ def _hints(kind: type) -> dict[str, Any]:
 
 def _object(kind: type, record: Mapping[str, Any]) -> Any:
     # A field that is not there has its default: fields may be added without a new version.
-    hints = _hints(kind)
-    return kind(**{name: _value(hints[name], record[name]) for name in hints if name in record})
+    readers = _readers(kind)
+    return kind(**{name: read(record[name]) for name, read in readers.items() if name in record})
 
 
-def _value(hint: Any, value: Any) -> Any:
-    if isinstance(value, Mapping):
-        record = cast("Mapping[str, Any]", value)
-        if tagged := _TAGGED.get(str(record.get("type"))):
-            return _object(tagged, record)
-        kinds = [member for member in _members(hint) if isinstance(member, type) and is_dataclass(member)]
-        return _object(kinds[0], record) if len(kinds) == 1 else record
-    if isinstance(value, list):
-        items = cast("list[Any]", value)
-        tuples = [member for member in _members(hint) if get_origin(member) is tuple]
-        return tuple(_value(get_args(tuples[0])[0], item) for item in items) if tuples else items
+@cache
+def _readers(kind: type) -> dict[str, Callable[[Any], Any]]:
+    return {name: _reader(hint) for name, hint in _hints(kind).items()}
+
+
+def _reader(hint: Any) -> Callable[[Any], Any]:
+    """Return what reads a value of this type, and raises ValueError for any other: a journal may be damaged."""
+    origin, args = get_origin(hint), get_args(hint)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return partial(_read_object, hint)
+    if origin is tuple:
+        return partial(_read_tuple, _reader(args[0]))
+    if origin in (Union, types.UnionType):
+        return _union_reader(args)
+    if origin is Literal:
+        return partial(_read_one_of, args)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return partial(_read_plain, (dict,))
+    plain = cast("type", str if hint is events.AbsPath else hint)
+    return partial(_read_plain, (int, float) if plain is float else (plain,))
+
+
+def _union_reader(members: tuple[Any, ...]) -> Callable[[Any], Any]:
+    if any(get_origin(member) is Sequence for member in members):
+        # JSON of any shape.
+        return _read_as_it_is
+    return partial(_read_first, tuple(map(_reader, members)))
+
+
+def _read_object(kind: type, value: Any) -> Any:
+    name = kind.__name__
+    if not isinstance(value, dict) or (name in _TAGGED and cast("dict[str, Any]", value).get("type") != name):
+        raise ValueError(f"no {name}: {_short(value)}")
+    return _object(kind, cast("dict[str, Any]", value))
+
+
+def _read_tuple(read: Callable[[Any], Any], value: Any) -> Any:
+    if not isinstance(value, list):
+        raise ValueError(f"no list: {_short(value)}")
+    return tuple([read(item) for item in cast("list[Any]", value)])
+
+
+def _read_one_of(options: tuple[Any, ...], value: Any) -> Any:
+    if value not in options:
+        raise ValueError(f"none of {options}: {_short(value)}")
     return value
 
 
-def _members(hint: Any) -> tuple[Any, ...]:
-    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+def _read_plain(kinds: tuple[type, ...], value: Any) -> Any:
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise ValueError(f"no {kinds[0].__name__}: {_short(value)}")
+    return value
+
+
+def _read_first(readers: tuple[Callable[[Any], Any], ...], value: Any) -> Any:
+    for read in readers:
+        with suppress(ValueError):
+            return read(value)
+    raise ValueError(f"of no type that it may have: {_short(value)}")
+
+
+def _read_as_it_is(value: Any) -> Any:
+    return value
+
+
+def _short(value: Any) -> str:
+    return repr(value)[:60]
 
 
 def _object_schema(kind: type, first: dict[str, Any]) -> dict[str, Any]:
@@ -163,8 +222,24 @@ def _object_schema(kind: type, first: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
+_TEXT: dict[str, Any] = {
+    "description": "A text, or the name of the file beside the journal that holds one of more than 32 KiB.",
+    "anyOf": [
+        {"type": "string"},
+        {
+            "type": "object",
+            "properties": {
+                "$blob": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                "size": {"type": "integer", "description": "Bytes of the text in UTF-8."},
+            },
+            "required": ["$blob", "size"],
+            "additionalProperties": False,
+        },
+    ],
+}
+_REFERENCE = {"$ref": "#/$defs/text"}
 _PLAIN: dict[Any, dict[str, Any]] = {
-    str: {"type": "string"},
+    str: _REFERENCE,
     bool: {"type": "boolean"},
     int: {"type": "integer"},
     float: {"type": "number"},
@@ -186,7 +261,7 @@ def _schema(hint: Any) -> dict[str, Any]:
     if origin in (Union, types.UnionType):
         return _any_of([_schema(arg) for arg in args])
     if hint is events.AbsPath:
-        return {"type": "string"}
+        return _REFERENCE
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return {"type": "object"}
     # JSON of any shape: a provider's reasoning blocks.

@@ -1,7 +1,8 @@
 """One session's events on disk: append-only JSONL in a folder of its own.
 
 Rules of this file: a record is one `write`, so it is there whole or as a torn last line, never in
-between; nothing already written is touched; a disk that fails costs one notice, never the session.
+between; nothing already written is touched; only who holds the lock writes; a disk that fails costs
+one notice, never the session.
 """
 
 from __future__ import annotations
@@ -12,63 +13,156 @@ from collections.abc import Callable
 from pathlib import Path
 
 from openhands_acp.engine.events import Entry, TurnStarted
+from openhands_acp.engine.ports import Taken
+from openhands_acp.store.blobs import LIMIT, Blobs, put_away, sync_folder
 from openhands_acp.store.codec import to_json
+from openhands_acp.store.index import NOTHING, Index, glance_of
+from openhands_acp.store.lock import BINARY, NOFOLLOW, Lock
+from openhands_acp.store.reading import BLOBS_NAME, JOURNAL_NAME, Stored, parsed
 
-JOURNAL_NAME = "journal.jsonl"
+LOCK_NAME = "lock"
+
+_WENT_ON = "this session went on in another window; open it again to see what was said there"
+_GONE = "this session was deleted in another window; start a new one"
 
 
 class FileJournal:
-    """Holds back its first records until a turn starts: an untouched session leaves no trace."""
+    """Holds back its first records until its owner starts a turn: an untouched session leaves no trace."""
 
-    def __init__(self, folder: Path, on_failure: Callable[[str], None]) -> None:
-        """`on_failure` is told once, in a sentence, that the session goes on in memory only."""
+    def __init__(self, folder: Path, on_failure: Callable[[str], None], after: Stored | None = None) -> None:
+        """Continue `after`, if it is given; entries of it that are in no journal yet (size 0) are written first.
+
+        `on_failure` is told once, in a sentence, that the session goes on in memory only.
+        """
         self._path = folder / JOURNAL_NAME
         self._on_failure = on_failure
+        self._index = Index(folder.parent)
+        self._blobs = Blobs(folder / BLOBS_NAME)
+        self._lock: Lock | None = None
         self._fd: int | None = None
-        self._held: list[bytes] = []
-        self._has_failed = False
+        self._written = glance_of(after.entries, after.size) if after and after.size else NOTHING
+        self._held: list[Entry] = list(after.entries) if after and not after.size else []
+        self._is_holding = True
+        self._is_over = False
+
+    def claim(self) -> None:
+        """Become the owner, if this is not so yet, and cut off what is not whole. Raises Taken."""
+        if self._fd is not None or self._is_over:
+            return
+        try:
+            self._claim()
+        except OSError as error:
+            self._fail(error)
+
+    def has_gone_on(self) -> bool:
+        """Tell whether somebody else has written since it was read."""
+        try:
+            return self._fd is None and self._path.stat().st_size != self._written.size
+        except OSError:
+            return False
 
     def append(self, entry: Entry) -> None:
-        if self._has_failed:
+        if self._is_over:
             return
-        line = json.dumps(to_json(entry), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-        if self._fd is None:
-            self._held.append(line + b"\n")
-            if not isinstance(entry.event, TurnStarted):
+        entries = [entry]
+        if self._is_holding:
+            self._held.append(entry)
+            # Turns from before the claim are history, put in by whoever copies a conversation.
+            if self._fd is None or not isinstance(entry.event, TurnStarted):
                 return
-            line = b"".join(self._held)[:-1]
-            self._held.clear()
+            entries, self._held, self._is_holding = self._held, [], False
         try:
-            self._write(line + b"\n")
+            self._write(entries)
         except OSError as error:
             self._fail(error)
 
     def sync(self) -> None:
         fd = self._fd
-        if fd is None or self._has_failed:
+        if fd is None or self._is_over:
             return
         try:
+            self._blobs.sync()
             os.fsync(fd)
+            for folder in self._path.parents[:2]:
+                sync_folder(folder)
         except OSError as error:
             # Called from a thread, so the session may have been closed meanwhile.
             if self._fd is not None:
                 self._fail(error)
+        else:
+            self._index.note(self._path.parent.name, self._written, is_open=True)
 
     def close(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-            self._has_failed = True
+        if self._fd is not None and self._written.size:
+            self._index.note(self._path.parent.name, self._written, is_open=False)
+        self._is_over = True
+        self._held.clear()
+        self._let_go()
 
-    def _write(self, data: bytes) -> None:
-        if self._fd is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    def _claim(self) -> None:
+        """Raises Taken and OSError, and leaves nothing open then."""
+        folder = self._path.parent
+        is_new = not self._written.size
+        if is_new:
+            folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(exist_ok=True, mode=0o700)
+        if folder.is_symlink():
+            raise NotADirectoryError(20, "its folder is a link", str(folder))
+        try:
+            self._lock = Lock(folder / LOCK_NAME)
+            flags = os.O_RDWR | os.O_APPEND | BINARY | NOFOLLOW | (os.O_CREAT if is_new else 0)
+            self._fd = os.open(self._path, flags, 0o600)
+            self._cut(self._fd)
+        except BaseException as error:
+            self._let_go()
+            if isinstance(error, FileNotFoundError) and not is_new:
+                raise Taken(_GONE) from error
+            raise
+        self._index.note(folder.name, self._written, is_open=True)
+
+    def _cut(self, fd: int) -> None:
+        """Cut off a record that is not whole. Raises Taken if there are whole ones that were not read."""
+        size, read = os.fstat(fd).st_size, self._written.size
+        if size == read:
+            return
+        os.lseek(fd, read, os.SEEK_SET)
+        rest = b"".join(iter(lambda: os.read(fd, 1 << 20), b""))
+        if size < read or any(parsed(line) is not None for line in rest.split(b"\n")[:-1]):
+            raise Taken(_WENT_ON)
+        os.ftruncate(fd, read)
+
+    def _line(self, entry: Entry) -> bytes:
+        record = to_json(entry)
+        line = _spelt(record)
+        if len(line) > LIMIT or b'"$blob"' in line:
+            line = _spelt(put_away(record, self._blobs.keep))
+        return line
+
+    def _write(self, entries: list[Entry]) -> None:
+        assert self._fd is not None
+        data = b"".join(map(self._line, entries))
         if os.write(self._fd, data) != len(data):
             raise OSError(28, "the record was cut short", str(self._path))
+        # In one step: a thread that syncs reads it.
+        self._written = glance_of(entries, self._written.size + len(data), self._written)
 
     def _fail(self, error: OSError) -> None:
-        self._has_failed = True
-        self._on_failure(
-            f"This session cannot be saved: {error.strerror} ({self._path}). It goes on, but only in memory."
-        )
+        # Nothing is closed: this may be the thread that syncs, while the loop writes to the same number.
+        if not self._is_over:
+            self._is_over = True
+            self._on_failure(
+                f"This session cannot be saved: {error.strerror} ({self._path}). It goes on, but only in memory."
+            )
+
+    def _let_go(self) -> None:
+        fd, self._fd = self._fd, None
+        lock, self._lock = self._lock, None
+        if fd is not None:
+            os.close(fd)
+        if lock is not None:
+            lock.release()
+
+
+def _spelt(record: object) -> bytes:
+    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass") + b"\n"

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [startup] [turns] [streams]`: measure, and print one table.
+"""`python -m tests.bench [startup] [turns] [streams] [store] [sessions]`: measure, and print one table.
 
 Exits with 0 unless something is broken: figures over their budget are for people to judge.
 """
@@ -18,11 +18,19 @@ from rich.table import Table
 
 import openhands_acp
 from tests.bench.figures import Figure
+from tests.bench.sessions import sessions
 from tests.bench.startup import startup
+from tests.bench.store import store
 from tests.bench.streams import streams
 from tests.bench.turns import turns
 
-_GROUPS: Mapping[str, Callable[[Path], list[Figure]]] = {"startup": startup, "turns": turns, "streams": streams}
+_GROUPS: Mapping[str, Callable[[Path], list[Figure]]] = {
+    "startup": startup,
+    "turns": turns,
+    "streams": streams,
+    "store": store,
+    "sessions": sessions,
+}
 _COLOURS = {"ok": "green", "over": "yellow", "broken": "bold red", "": ""}
 
 

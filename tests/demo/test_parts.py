@@ -13,6 +13,7 @@ import anyio
 import pytest
 from rich.console import Console, RenderableType
 
+from openhands_acp import display
 from openhands_acp.demo import cards
 from openhands_acp.demo.client import Broken, Interrupted, Launch, converse
 from openhands_acp.demo.question import option_meant
@@ -91,7 +92,7 @@ def shown(renderable: RenderableType | None) -> str:
 
 def test_a_diff_shows_the_lines_around_a_change_with_their_numbers() -> None:
     old = "\n".join("abcdefgh")
-    assert shown(cards.diff(old, old.replace("d", "D\nE"))) == "2   b\n3   c\n4 - d\n4 + D\n5 + E\n6   e\n7   f"
+    assert shown(display.diff(old, old.replace("d", "D\nE"))) == "2   b\n3   c\n4 - d\n4 + D\n5 + E\n6   e\n7   f"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_a_diff_shows_the_lines_around_a_change_with_their_numbers() -> None:
     ],
 )
 def test_long_output_is_cut_at_one_end(lines: list[str], is_tail: bool, kept: list[str]) -> None:
-    assert cards.bounded(lines, 2, is_tail=is_tail) == kept
+    assert display.bounded(lines, 2, is_tail=is_tail) == kept
 
 
 def test_a_command_is_shown_without_its_fence_its_echo_and_what_would_steer_the_terminal() -> None:

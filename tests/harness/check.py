@@ -16,11 +16,13 @@ from typing import Any, cast
 
 import anyio
 
-from openhands_acp.acp.agent import Agent, Defaults, EditorPorts, NotConfigured
+from openhands_acp.acp.agent import Agent
 from openhands_acp.acp.connection import Connection
+from openhands_acp.acp.sessions import BadCursor, Defaults, EditorPorts, Kept, Listed, NotConfigured, NotKept
 from openhands_acp.engine.events import ConversationStarted, Entry, SystemPromptEvent
-from openhands_acp.engine.ports import LLM, Files, Journal
-from openhands_acp.engine.session import Ports, Session
+from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.ports import LLM, Files, Taken
+from openhands_acp.engine.session import Beginning, Ports, Session
 from openhands_acp.local.files import LocalFiles
 from openhands_acp.local.terminals import LocalTerminals
 from openhands_acp.tools import BUILTIN
@@ -32,6 +34,13 @@ from tests.harness.model import Answer, ScriptedModel
 class MemoryJournal:
     entries: list[Entry] = field(default_factory=list[Entry])
     syncs: int = 0
+
+    owner: Taken | None = None
+    """Set where another process owns the session."""
+
+    def claim(self) -> None:
+        if self.owner is not None:
+            raise self.owner
 
     def append(self, entry: Entry) -> None:
         self.entries.append(entry)
@@ -50,7 +59,9 @@ class TestBackend:
     mode: str = "always-ask"
     max_steps: int = 20
     disk: Files = field(default_factory=LocalFiles)
-    journal: Journal = field(default_factory=MemoryJournal)
+    journals: dict[str, MemoryJournal] = field(default_factory=dict[str, MemoryJournal])
+    """What is on the disk: shared by backends that stand for one machine."""
+    titles: bool = False
     not_configured: NotConfigured | None = None
     sessions: dict[str, Session] = field(default_factory=dict[str, Any])
     _ids: Any = field(default_factory=lambda: itertools.count(1))
@@ -59,9 +70,9 @@ class TestBackend:
     def defaults(self) -> Defaults:
         if self.not_configured:
             raise self.not_configured
-        return Defaults(self.mode, self.model.model, (self.model.model, "fake/other"))
+        return Defaults(self.mode, self.model.model, (self.model.model, "fake/other"), self.titles)
 
-    def open_session(self, started: ConversationStarted, editor: EditorPorts) -> Session:
+    def open_session(self, started: ConversationStarted, editor: EditorPorts, kept: Kept | None) -> Session:
         terminals = self._terminals[started.session_id] = LocalTerminals()
 
         async def open_llm(_name: str) -> LLM:
@@ -70,12 +81,13 @@ class TestBackend:
         async def describe() -> SystemPromptEvent:
             return SystemPromptEvent("static", "dynamic", ())
 
+        journal = self.journals[started.session_id] = MemoryJournal(list(kept.entries) if kept else [])
         ports = Ports(
             open_llm=open_llm,
             files=editor.files(self.disk),
             terminals=terminals,
             permissions=editor.permissions,
-            journal=self.journal,
+            journal=journal,
             publish=editor.publish,
             drained=editor.drained,
             describe=describe,
@@ -83,8 +95,30 @@ class TestBackend:
             now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
         )
         tools = tuple(make() for make in BUILTIN)
-        self.sessions[started.session_id] = Session(started, ports, tools, self.max_steps)
+        self.sessions[started.session_id] = Session(
+            started, ports, tools, Beginning(self.max_steps, kept.entries if kept else ())
+        )
         return self.sessions[started.session_id]
+
+    async def kept(self, session_id: str) -> Kept:
+        if session_id not in self.journals:
+            raise NotKept(f"there is no session {session_id!r}")
+        return Kept(tuple(self.journals[session_id].entries))
+
+    async def listed(self, cwd: str | None, cursor: str | None) -> tuple[list[Listed], str | None]:
+        if cursor is not None:
+            raise BadCursor
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        return [Listed(key, (AbsPath("/w"),), "t", now, len(j.entries)) for key, j in self.journals.items()], None
+
+    async def delete(self, session_id: str) -> None:
+        self.journals.pop(session_id, None)
+
+    def has_gone_on(self, session: Session) -> bool:
+        return False
+
+    async def to_resume(self, cwd: str) -> str | None:
+        return None
 
     async def warm_up(self) -> None:
         pass
@@ -109,8 +143,7 @@ class Running:
 
     @property
     def entries(self) -> list[Entry]:
-        assert isinstance(self.backend.journal, MemoryJournal)
-        return self.backend.journal.entries
+        return self.backend.sessions[self.session_id].entries
 
     def ask_prompt(self, text: str) -> int:
         return self.editor.ask("session/prompt", sessionId=self.session_id, prompt=[{"type": "text", "text": text}])
@@ -145,7 +178,7 @@ async def agent(
         yield Running(editor, backend, opened.get("sessionId", ""), root)
         channel.end()
     await connection.close()
-    assert editor.monitor.problems == []
+    assert editor.monitor.problems == [], editor.monitor.problems
     if isinstance(backend.model, ScriptedModel):
         assert backend.model.violations == []
 

@@ -19,6 +19,8 @@ class Monitor:
     """Requests of the client without an answer: id to method."""
     _prompted: dict[Any, str] = field(default_factory=dict[Any, str])
     """Prompts without an answer: id to session."""
+    _loading: dict[Any, str] = field(default_factory=dict[Any, str])
+    """Loads without an answer: id to session. The replay comes before it."""
     _sessions: set[str] = field(default_factory=set[str])
     _calls: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     """Status of each announced call."""
@@ -28,6 +30,14 @@ class Monitor:
         """Take what the client sends."""
         if "id" in message and "method" in message:
             self._asked[message["id"]] = message["method"]
+            if message["method"] in ("session/load", "session/resume"):
+                # Clients know the id before the answer: they named it.
+                session = message["params"].get("sessionId", "")
+                self._sessions.add(session)
+                if message["method"] == "session/load":
+                    self._loading[message["id"]] = session
+                    # The replay announces the calls again.
+                    self._calls = {key: status for key, status in self._calls.items() if key[0] != session}
             if message["method"] == "session/prompt":
                 self._prompted[message["id"]] = message["params"].get("sessionId", "")
 
@@ -50,7 +60,8 @@ class Monitor:
             self.problems.append(f"an answer to nothing: {message}")
             return
         self.problems += problems_of(message, method)
-        if method == "session/new" and "result" in message:
+        self._loading.pop(message["id"], None)
+        if method in ("session/new", "session/fork") and "result" in message:
             self._sessions.add(message["result"]["sessionId"])
         if method == "session/prompt":
             session = self._prompted.pop(message["id"])
@@ -79,7 +90,7 @@ class Monitor:
         kind = update["sessionUpdate"]
         if session not in self._sessions:
             self.problems.append(f"{kind} for a session that the client does not know yet")
-        in_turn = session in self._prompted.values()
+        in_turn = session in self._prompted.values() or session in self._loading.values()
         if not in_turn and kind not in _ANY_TIME:
             self.problems.append(f"{kind} outside a turn")
         if kind == "tool_call":

@@ -44,10 +44,9 @@ def await_death(pid: int) -> None:
 
 
 async def test_descendants_are_found_to_any_depth_and_in_any_session() -> None:
-    line = "setsid sh -c 'sh -c \"echo up; read line\"; :' & wait"
+    line = "setsid sh -c 'sh -c \"echo up; exec sleep 60\"; :' & wait"
     with start(["sh", "-c", line], stdin=PIPE, stdout=PIPE) as process:
         assert process.stdout is not None
-        # Background commands read from nowhere, so the innermost ends only when it is told.
         process.stdout.readline()
         found = [process.pid, *descendants(process.pid)]
         assert len(found) == 3

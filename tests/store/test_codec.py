@@ -82,7 +82,16 @@ def test_every_kind_of_event_is_tried() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"v": 2}, {"kind": "Marvel"}, {"kind": None}, {"timestamp": "soon"}, {"timestamp": 5}, {"turn_id": None, "id": 1}],
+    [
+        {"v": 0},
+        {"v": "1"},
+        {"v": None},
+        {"kind": "Marvel"},
+        {"kind": None},
+        {"timestamp": "soon"},
+        {"timestamp": 5},
+        {"turn_id": None, "id": 1},
+    ],
 )
 def test_what_cannot_be_read_says_so(change: dict[str, object]) -> None:
     record = {**to_json(Entry("e", datetime(2026, 1, 1, tzinfo=UTC), TurnEnded("t", "end_turn"))), **change}

@@ -1,0 +1,270 @@
+"""The sessions of one connection: opened, taken up again, told again, closed.
+
+Knows how a client sees a session; what it is made of and where it is kept, the backend knows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import uuid4
+
+import anyio
+
+from openhands_acp.acp.clients import Client
+from openhands_acp.acp.editor import EditorFiles, EditorPermissions
+from openhands_acp.acp.options import Options
+from openhands_acp.acp.updates import Projector, State
+from openhands_acp.engine.events import ConversationStarted, Entry, Event, TurnEnded, TurnStarted
+from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.ports import Files, Permissions
+from openhands_acp.engine.session import Session
+from openhands_acp.rpc.errors import RpcError
+from openhands_acp.rpc.json import JsonObject
+from openhands_acp.rpc.peer import Peer
+
+logger = logging.getLogger(__name__)
+
+NOT_FOUND = -32002
+
+
+class NotConfigured(Exception):
+    """There is no usable model. `reason` in a few words, `details` what to set."""
+
+    def __init__(self, reason: str, details: str) -> None:
+        super().__init__(details)
+        self.reason = reason
+        self.details = details
+
+
+class NotKept(Exception):
+    """There is no such session, or none that can be read; the message says why."""
+
+
+class BadCursor(Exception):
+    """A cursor that was not given out."""
+
+
+class InUse(Exception):
+    """Another process owns the session; the message says which, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a new session begins with."""
+
+    mode: str
+    model: str
+    models: tuple[str, ...]
+    titles: bool = False
+    """Whether the model may be asked for a title after the first turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A conversation from the disk. `origin` is the backend's own mark of where it may be continued."""
+
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...] = ()
+    """What was wrong with it, in sentences."""
+    origin: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    session_id: str
+    roots: tuple[AbsPath, ...]
+    title: str | None
+    updated_at: datetime
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class EditorPorts:
+    """A session's doors that lead to the client."""
+
+    files: Callable[[Files], Files]
+    """Puts the editor in front of a disk."""
+    permissions: Permissions
+    publish: Callable[[Event], None]
+    drained: Callable[[], Awaitable[None]]
+
+
+class Backend(Protocol):
+    """What sessions are made of, and where they are kept; given by the composition root."""
+
+    def defaults(self) -> Defaults:
+        """Read the settings anew. Raises NotConfigured."""
+        ...
+
+    def open_session(self, started: ConversationStarted, editor: EditorPorts, kept: Kept | None) -> Session: ...
+
+    async def kept(self, session_id: str) -> Kept:
+        """Read a session from the disk. Raises NotKept."""
+        ...
+
+    async def listed(self, cwd: str | None, cursor: str | None) -> tuple[list[Listed], str | None]:
+        """Return a page, newest first, and the cursor of the next. Raises BadCursor."""
+        ...
+
+    async def delete(self, session_id: str) -> None:
+        """Idempotent. Raises InUse."""
+        ...
+
+    def has_gone_on(self, session: Session) -> bool:
+        """Tell whether another process has continued what this one has open."""
+        ...
+
+    async def to_resume(self, cwd: str) -> str | None:
+        """Return the session that the command line asked to continue, once."""
+        ...
+
+    async def warm_up(self) -> None:
+        """Do what the first prompt would otherwise wait for. Takes seconds the first time."""
+        ...
+
+    async def close_session(self, session: Session) -> None:
+        """Free what the session holds. Bounded."""
+        ...
+
+
+@dataclass(slots=True)
+class Opened:
+    """A session and how this client sees it."""
+
+    session: Session
+    models: tuple[str, ...]
+    mcp_servers: tuple[JsonObject, ...]
+    """As the client named them; not connected yet."""
+    titles: bool = False
+    closed: anyio.Event | None = None
+    """Set to be waited for once the session is being closed: from then on no request finds it."""
+
+    def options(self) -> Options:
+        return Options(self.session.mode, self.session.model, self.models)
+
+    def described(self) -> dict[str, Any]:
+        """What the answers to new, load, resume and fork have in common."""
+        options = self.options()
+        return {"modes": options.modes(), "configOptions": options.config_options()}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a request says of where a session works."""
+
+    roots: tuple[AbsPath, ...]
+    mcp_servers: tuple[JsonObject, ...]
+
+
+class Sessions:
+    def __init__(self, peer: Peer, client: Client, backend: Backend) -> None:
+        self._peer = peer
+        self._client = client
+        self._backend = backend
+        self._open: dict[str, Opened] = {}
+
+    def __contains__(self, session_id: str) -> bool:
+        return session_id in self._open and self._open[session_id].closed is None
+
+    def __getitem__(self, session_id: str) -> Opened:
+        """Return an open session. Raises RpcError."""
+        if session_id not in self:
+            raise RpcError(NOT_FOUND, message="Session not found", details=f"no session {session_id[:100]!r} is open")
+        return self._open[session_id]
+
+    def open(self, place: Place, defaults: Defaults, session_id: str | None = None, kept: Kept | None = None) -> Opened:
+        """Open a new session, or one that was kept, under this id."""
+        session_id = session_id or str(uuid4())
+        started = ConversationStarted(session_id, place.roots, defaults.mode, defaults.model)
+        session = self._backend.open_session(started, self._ports(session_id, place.roots), kept)
+        self._open[session_id] = Opened(session, defaults.models, place.mcp_servers, defaults.titles)
+        for note in kept.notes if kept else ():
+            logger.warning("session %s: %s", session_id, note)
+        return self._open[session_id]
+
+    async def take_up(self, session_id: str, place: Place, defaults: Defaults) -> Opened:
+        """Open a session again, in the folders of now. Raises RpcError."""
+        opened = self._open.get(session_id)
+        if opened is not None and opened.closed is None and self._is_current(opened, place):
+            opened.mcp_servers = place.mcp_servers
+            return opened
+        if opened is not None and opened.closed is not None:
+            await opened.closed.wait()
+        elif opened is not None:
+            await self.closing(session_id)
+        return self.open(place, defaults, session_id, await self._kept(session_id))
+
+    async def fork(self, session_id: str, up_to: str | None, place: Place, defaults: Defaults) -> Opened:
+        """Begin a new session with another's history, up to and with a message. Raises RpcError."""
+        opened = self._open.get(session_id)
+        entries = tuple(opened.session.entries) if opened else (await self._kept(session_id)).entries
+        return self.open(place, defaults, kept=Kept(_up_to(entries, up_to)))
+
+    async def replay(self, session: Session) -> None:
+        """Tell the whole conversation again. Waits while the client is slow."""
+        projector = Projector(session.id, self._peer.outbox.put, lambda: self._state(session.id), is_replay=True)
+        for entry in tuple(session.entries):
+            await self._peer.outbox.drained()
+            projector.publish(entry.event)
+
+    def closing(self, session_id: str) -> Awaitable[None]:
+        """Stop its turn at once; return what frees it. What was said is kept. Raises RpcError."""
+        opened = self[session_id]
+        opened.closed = anyio.Event()
+        opened.session.cancel()
+        return self._freed(opened, opened.closed)
+
+    async def close_all(self) -> None:
+        """Free every session: the connection is over, and its turns with it."""
+        for opened in list(self._open.values()):
+            await self._backend.close_session(opened.session)
+
+    def _is_current(self, opened: Opened, place: Place) -> bool:
+        return opened.session.roots == place.roots and not self._backend.has_gone_on(opened.session)
+
+    async def _freed(self, opened: Opened, closed: anyio.Event) -> None:
+        await opened.session.finished()
+        del self._open[opened.session.id]
+        await self._backend.close_session(opened.session)
+        closed.set()
+
+    async def _kept(self, session_id: str) -> Kept:
+        try:
+            return await self._backend.kept(session_id)
+        except NotKept as reason:
+            raise RpcError(NOT_FOUND, message="Session not found", details=str(reason)) from reason
+
+    def _ports(self, session_id: str, roots: tuple[AbsPath, ...]) -> EditorPorts:
+        client, ask = self._client, self._peer.request
+        return EditorPorts(
+            files=lambda disk: EditorFiles(session_id, roots, client, ask, disk),
+            permissions=EditorPermissions(session_id, ask),
+            publish=Projector(session_id, self._peer.outbox.put, lambda: self._state(session_id)).publish,
+            drained=self._peer.outbox.drained,
+        )
+
+    def _state(self, session_id: str) -> State:
+        opened = self._open[session_id]
+        options = opened.options()
+        return State(options.mode, options.config_options(), opened.session.transcript.cost_usd)
+
+
+def _up_to(entries: tuple[Entry, ...], message_id: str | None) -> tuple[Entry, ...]:
+    """Copy a history up to and with a message; a turn that is cut there ends there."""
+    end = len(entries)
+    if message_id is not None:
+        found = (i for i, e in enumerate(entries) if getattr(e.event, "message_id", None) == message_id)
+        end = next(found, -1) + 1
+    if end == 0:
+        details = f"the session has no message {str(message_id)[:100]!r}"
+        raise RpcError(NOT_FOUND, message="Message not found", details=details)
+    copied = entries[:end]
+    turns = [entry for entry in copied if isinstance(entry.event, TurnStarted | TurnEnded)]
+    if turns and isinstance(turns[-1].event, TurnStarted):
+        ended = TurnEnded(turns[-1].event.turn_id, "end_turn")
+        return (*copied, Entry(str(uuid4()), copied[-1].timestamp, ended))
+    return copied

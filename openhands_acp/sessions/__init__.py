@@ -1,0 +1,123 @@
+"""`openhands-acp sessions`: what was said and done, to list, read, hand on and delete."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from rich.console import Console
+
+from openhands_acp.sessions import commands
+from openhands_acp.sessions.commands import Export, Where
+from openhands_acp.sessions.shelf import Refused, shelf
+
+INTERRUPTED = 130
+_PIPED_WIDTH = 120
+
+_EPILOG = """\
+options of the commands:
+  list    --all, --cwd DIR, --json
+  show    --json
+  export  --output FILE, --format json|zip, --html FILE
+  delete  --yes
+  prune   --older-than 30d, --cwd DIR, --yes
+
+ID is a session's id, its beginning as far as no other begins so, or `last`. Conversations of OpenHands itself are
+listed, shown and exported too, and never deleted.
+"""
+_AGE = re.compile(r"(\d{1,5})([mhdw])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; 0 if it did what was asked, 1 if it could not, 2 if the command line makes no sense."""
+    given = _parser().parse_args(argv)
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):
+        # A terminal or file that cannot hold a check mark shows a question mark; it is no reason to stop.
+        reconfigure(errors="replace")
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console = Console(highlight=False, width=_PIPED_WIDTH)
+    try:
+        code = _run(given, console)
+        sys.stdout.flush()
+    except Refused as error:
+        sys.stderr.write(f"openhands-acp sessions: {error}\n")
+        return commands.FAILED
+    except BrokenPipeError:
+        # Nobody reads any more (`| head`); nor may the interpreter try again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return commands.FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
+
+
+def _run(given: argparse.Namespace, console: Console) -> int:
+    sessions = shelf()
+    match given.command:
+        case "list":
+            where = Where(None if given.all else given.cwd or str(Path.cwd()))
+            return commands.list_(sessions, console, where, as_json=given.json)
+        case "show":
+            return commands.show(sessions, console, given.id, as_json=given.json)
+        case "export":
+            return commands.export(sessions, given.id, Export(given.output, given.format, given.html))
+        case "delete":
+            return commands.delete(sessions, console, given.id, says_yes=given.yes)
+        case _:
+            return commands.prune(sessions, console, Where(given.cwd), given.older_than, says_yes=given.yes)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="openhands-acp sessions",
+        description="What was said and done in your sessions: list, read, hand on, delete.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parts = parser.add_subparsers(dest="command", required=True, metavar="list|show|export|delete|prune")
+
+    def command(name: str, description: str) -> argparse.ArgumentParser:
+        return parts.add_parser(name, help=description, description=description, allow_abbrev=False)
+
+    listing = command("list", "List the sessions of this folder, newest first.")
+    which = listing.add_mutually_exclusive_group()
+    which.add_argument("--all", action="store_true", help="those of every folder")
+    which.add_argument("--cwd", metavar="DIR", help="those of another folder")
+    listing.add_argument("--json", action="store_true", help="as JSON")
+
+    showing = command("show", "Show a session here in the terminal.")
+    showing.add_argument("id", metavar="ID")
+    showing.add_argument("--json", action="store_true", help="its events as JSON, as the journal spells them")
+
+    exporting = command("export", "Write a session as a trajectory in OpenHands' shapes, or as a page to read.")
+    exporting.add_argument("id", metavar="ID")
+    exporting.add_argument("--output", "-o", type=Path, metavar="FILE", help="instead of stdout")
+    exporting.add_argument(
+        "--format", choices=["json", "zip"], help="one JSON list, or a zip with a file for each event"
+    )
+    exporting.add_argument("--html", type=Path, metavar="FILE", help="write one page that a browser shows on its own")
+
+    deleting = command("delete", "Delete sessions, after a question.")
+    deleting.add_argument("id", metavar="ID", nargs="+")
+    deleting.add_argument("--yes", "-y", action="store_true", help="without a question")
+
+    pruning = command("prune", "Delete sessions in which nothing happened for long, after a question.")
+    pruning.add_argument("--older-than", type=_age, required=True, metavar="AGE", help="as in 30d, 12h, 2w, 90m")
+    pruning.add_argument("--cwd", metavar="DIR", help="only those of one folder")
+    pruning.add_argument("--yes", "-y", action="store_true", help="without a question")
+    return parser
+
+
+def _age(written: str) -> timedelta:
+    match = _AGE.fullmatch(written)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{written!r} is no age: write a number and m, h, d or w, as in 30d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -1,0 +1,171 @@
+"""What each subcommand of `sessions` does with what was found. Returns exit codes; raises `Refused`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from rich.console import Console
+
+from openhands_acp.engine.messages import JsonObject
+from openhands_acp.sessions.page import page
+from openhands_acp.sessions.shelf import Found, Refused, Shelf
+from openhands_acp.sessions.show import conversation, table
+from openhands_acp.sessions.story import scenes, totals
+from openhands_acp.store.codec import to_json
+from openhands_acp.store.trajectory import export_zip, to_openhands
+
+OK, FAILED, MISUSED = 0, 1, 2
+_NO_TERMINAL = "there is no terminal to ask at; give --yes to delete without a question"
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which sessions a list is of: those of one folder, or all."""
+
+    cwd: str | None
+
+    def chosen(self, sessions: Sequence[Found]) -> list[Found]:
+        if self.cwd is None:
+            return list(sessions)
+        wanted = os.path.realpath(self.cwd)
+        return [
+            found for found in sessions if any(os.path.realpath(root) == wanted for root in found.summary.roots[:1])
+        ]
+
+
+def list_(shelf: Shelf, console: Console, where: Where, *, as_json: bool) -> int:
+    sessions = where.chosen(shelf.all())
+    if as_json:
+        _write_json([_summary(found) for found in sessions])
+    elif sessions:
+        console.print(table(sessions, console.width, with_folder=where.cwd is None))
+    elif where.cwd is None:
+        console.print("No session yet.")
+    else:
+        console.print(f"No session in {where.cwd}; --all lists those of every folder.", markup=False, soft_wrap=True)
+    return OK
+
+
+def show(shelf: Shelf, console: Console, written: str, *, as_json: bool) -> int:
+    found = shelf.find(written)
+    stored = shelf.read(found)
+    if as_json:
+        events = [to_json(entry) for entry in stored.entries]
+        _write_json({"session": _summary(found), "notes": list(stored.notes), "events": events})
+        return OK
+    for block in conversation(found, totals(stored.entries), scenes(stored.entries), stored.notes):
+        console.print(block)
+    return OK
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Where to, and how; without a file for it, JSON goes to stdout unless a page was asked for."""
+
+    output: Path | None
+    format: Literal["json", "zip"] | None
+    html: Path | None
+
+
+def export(shelf: Shelf, written: str, wanted: Export) -> int:
+    if wanted.format == "zip" and wanted.output is None:
+        sys.stderr.write("openhands-acp sessions export: a zip needs a file: give --output FILE\n")
+        return MISUSED
+    found = shelf.find(written)
+    stored = shelf.read(found)
+    for note in stored.notes:
+        sys.stderr.write(f"note: {note}\n")
+    if wanted.html is not None:
+        text = page(found, totals(stored.entries), scenes(stored.entries), stored.notes)
+        _write_file(wanted.html, lambda file: file.write(text.encode("utf-8", "replace")))
+    if wanted.output is not None and wanted.format == "zip":
+        _write_file(wanted.output, lambda file: export_zip(stored.entries, file))
+    elif wanted.output is not None:
+        text_json = _json_text(to_openhands(stored.entries))
+        _write_file(wanted.output, lambda file: file.write(text_json.encode()))
+    elif wanted.html is None or wanted.format is not None:
+        _write_json(to_openhands(stored.entries))
+    return OK
+
+
+def delete(shelf: Shelf, console: Console, written: Sequence[str], *, says_yes: bool) -> int:
+    wanted = {found.id: found for found in map(shelf.find, written)}
+    foreign = [found for found in wanted.values() if found.is_openhands]
+    if foreign:
+        # Before the question: nobody is asked for what then cannot be.
+        shelf.delete(foreign[0])
+    return _delete(shelf, console, list(wanted.values()), says_yes=says_yes)
+
+
+def prune(shelf: Shelf, console: Console, where: Where, age: timedelta, *, says_yes: bool) -> int:
+    until = datetime.now(UTC) - age
+    ours = [found for found in where.chosen(shelf.all()) if not found.is_openhands]
+    old = [found for found in ours if found.summary.updated_at < until]
+    if not old:
+        console.print("No session is that old.")
+        return OK
+    return _delete(shelf, console, old, says_yes=says_yes)
+
+
+def _delete(shelf: Shelf, console: Console, sessions: list[Found], *, says_yes: bool) -> int:
+    console.print(table(sessions, console.width, with_folder=True))
+    many = f"{len(sessions)} session{'' if len(sessions) == 1 else 's'}"
+    if not says_yes:
+        if not (sys.stdin is not None and sys.stdin.isatty()):
+            sys.stderr.write(f"openhands-acp sessions: {_NO_TERMINAL}\n")
+            return MISUSED
+        if not _is_yes(console, f"Delete {many} for good? [y/N] "):
+            console.print("Nothing was deleted.")
+            return FAILED
+    failed = 0
+    for found in sessions:
+        try:
+            shelf.delete(found)
+        except Refused as error:
+            failed += 1
+            sys.stderr.write(f"openhands-acp sessions: {error}\n")
+    console.print(f"Deleted {len(sessions) - failed} of {many}." if failed else f"Deleted {many}.")
+    return FAILED if failed else OK
+
+
+def _is_yes(console: Console, question: str) -> bool:
+    try:
+        return console.input(question, markup=False).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _summary(found: Found) -> dict[str, Any]:
+    summary = found.summary
+    return {
+        "id": summary.session_id,
+        "title": summary.title,
+        "roots": list(summary.roots),
+        "updated_at": summary.updated_at.isoformat(),
+        "messages": summary.messages,
+        "is_openhands": found.is_openhands,
+    }
+
+
+def _json_text(value: object) -> str:
+    # In ASCII: a lone surrogate in some output can then neither stop it nor make it unreadable.
+    return json.dumps(value, indent=2) + "\n"
+
+
+def _write_json(value: JsonObject | Sequence[JsonObject]) -> None:
+    sys.stdout.write(_json_text(value))
+
+
+def _write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    try:
+        with path.open("wb") as file:
+            write(file)
+    except OSError as error:
+        raise Refused(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,0 +1,119 @@
+"""Every conversation on this machine: ours, and OpenHands' own, which are only read.
+
+Knows both stores, and what a person writes for an id; words what cannot be done as sentences for them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from openhands_acp.engine.ports import Taken
+from openhands_acp.options import Options
+from openhands_acp.settings import load_settings
+from openhands_acp.store.library import Library, NoSuchSession, Stored, Summary, UnreadableSession
+from openhands_acp.store.openhands import conversations, read_conversation
+
+LAST = "last"
+_SHOWN_CANDIDATES = 5
+
+
+class Refused(Exception):
+    """It cannot be done: a sentence for the person who asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    summary: Summary
+    is_openhands: bool
+
+    @property
+    def id(self) -> str:
+        return self.summary.session_id
+
+    @property
+    def title(self) -> str:
+        return self.summary.title or "(no title)"
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    library: Library
+    conversations: Path
+    """OpenHands' folder."""
+
+    def all(self) -> list[Found]:
+        """List everything, newest first; a conversation of OpenHands that went on here is ours."""
+        ours: list[Summary] = []
+        cursor: str | None = None
+        while True:
+            page, cursor = self.library.page(None, cursor)
+            ours += page
+            if cursor is None:
+                break
+        known = {summary.session_id for summary in ours}
+        theirs = [summary for summary in conversations(self.conversations) if summary.session_id not in known]
+        found = [Found(summary, False) for summary in ours] + [Found(summary, True) for summary in theirs]
+        return sorted(found, key=lambda each: each.summary.updated_at, reverse=True)
+
+    def find(self, written: str) -> Found:
+        """Find what a person meant: an id, the beginning of one, or "last". Raises Refused."""
+        everything = self.all()
+        if written == LAST:
+            if not everything:
+                raise Refused("there is no session yet")
+            return everything[0]
+        wanted = written.replace("-", "").lower()
+        matching = [found for found in everything if found.id.replace("-", "").startswith(wanted)] if wanted else []
+        match matching:
+            case [found]:
+                return found
+            case []:
+                self._say_why(wanted)
+                raise Refused(f"no session {written!r}; `openhands-acp sessions list --all` shows what there is")
+            case _:
+                some = ", ".join(found.id for found in matching[:_SHOWN_CANDIDATES])
+                more = f" and {len(matching) - _SHOWN_CANDIDATES} more" if len(matching) > _SHOWN_CANDIDATES else ""
+                raise Refused(f"{written!r} is the beginning of {len(matching)} sessions: {some}{more}")
+
+    def read(self, found: Found) -> Stored:
+        """Read one. Raises Refused."""
+        try:
+            if found.is_openhands:
+                return read_conversation(self.conversations, found.id)
+            return self.library.read(found.id)
+        except NoSuchSession as error:
+            raise Refused(f"session {found.id} is gone") from error
+        except UnreadableSession as error:
+            raise Refused(str(error)) from error
+
+    def delete(self, found: Found) -> None:
+        """Delete one of ours. Raises Refused."""
+        if found.is_openhands:
+            where = self.conversations / UUID(found.id).hex
+            raise Refused(f"{found.id} is OpenHands' own and only read here; its folder is {where}")
+        try:
+            self.library.delete(found.id)
+        except (Taken, UnreadableSession) as error:
+            raise Refused(f"{found.id}: {error}") from error
+        except OSError as error:
+            raise Refused(f"{found.id} cannot be deleted: {error.strerror or error} ({error.filename})") from error
+
+    def _say_why(self, wanted: str) -> None:
+        """Raise Refused if a whole id is there, but not listed because it cannot be read."""
+        try:
+            self.library.read(str(UUID(wanted)))
+        except (ValueError, NoSuchSession):
+            pass
+        except UnreadableSession as error:
+            raise Refused(str(error)) from error
+
+
+def shelf(environ: Mapping[str, str] = os.environ) -> Shelf:
+    """Open the stores where the server keeps and finds sessions."""
+    home = load_settings(Options(), environ).home
+    theirs = environ.get("OPENHANDS_CONVERSATIONS_DIR")
+    return Shelf(Library(home / "acp" / "sessions"), Path(theirs) if theirs else home / "conversations")

@@ -1,0 +1,50 @@
+"""One event of every kind, with every field said: what the journals in `fixtures` hold."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from openhands_acp.engine import events
+from openhands_acp.engine.events import Durable, Entry
+from openhands_acp.engine.messages import Image, Text
+from openhands_acp.engine.paths import AbsPath
+
+BEGAN = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+SESSION_ID = "0b7e4f6c-51a2-4d3e-8f90-a1b2c3d4e5f6"
+
+CARD = events.Card(
+    "Edit a.py",
+    "edit",
+    (events.Location(AbsPath("/w/a.py"), 3),),
+    (
+        events.ShownDiff(AbsPath("/w/a.py"), "old\n", "new\n"),
+        events.ShownText("why"),
+        events.ShownCommand("ls", "a.py"),
+    ),
+)
+EVENTS: list[Durable] = [
+    events.ConversationStarted(SESSION_ID, (AbsPath("/w"), AbsPath("/x")), "ask", "openai/gpt-5"),
+    events.TurnStarted("t1"),
+    events.SystemPromptEvent("You are an agent.", "It is Friday.", ("terminal", "file_editor")),
+    events.MessageEvent("m1", "user", (Text("mend é\n\ud800 it"), Image("image/png", "aGk="))),
+    events.ConversationStateUpdateEvent("title", "mend é it"),
+    events.ThoughtEvent("m2", "r1", "hm", [{"type": "thinking", "thinking": "hm", "signature": "s"}]),
+    events.MessageEvent("m3", "assistant", (Text("I will."),), "r1"),
+    events.ActionEvent("c1", "p1", "file_editor", '{"path": "/w/a.py"}', "r1", "MEDIUM", CARD),
+    events.PermissionDecided("c1", "allow_always", "edits in /w"),
+    events.ObservationEvent(
+        "c1", "e7", "file_editor", "edited", False, CARD.shown, CARD.locations, {"type": "Text", "n": [1, None, 0.5]}
+    ),
+    events.ActionEvent("c2", "p2", "terminal", "not json", "r1", "UNKNOWN", None),
+    events.AgentErrorEvent("c2", "terminal", "the arguments are no JSON", (events.ShownText("?"),)),
+    events.ActionEvent("c3", "p3", "terminal", "{}", "r1", "HIGH", None),
+    events.UserRejectObservation("c3", "e12", "terminal", "no", "mode", (events.ShownCommand("rm", None),)),
+    events.PlanUpdated((events.PlanEntry("mend it", "completed"), events.PlanEntry("rest", "pending"))),
+    events.NoticeEvent("n1", "text", "by the way"),
+    events.UsageEvent(events.Usage(10, 20, 5, 0.25), "openai/gpt-5", 400_000),
+    events.UsageEvent(events.Usage(1, 2), "local/x", None),
+    events.InterruptEvent(),
+    events.ConversationErrorEvent("n2", "network", "the provider cannot be reached"),
+    events.TurnEnded("t1", "cancelled"),
+]
+ENTRIES = [Entry(f"e{number}", BEGAN + timedelta(seconds=number), event) for number, event in enumerate(EVENTS)]
