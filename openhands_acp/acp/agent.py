@@ -39,7 +39,9 @@ from openhands_acp.acp.sessions import (
 )
 from openhands_acp.acp.updates import Update
 from openhands_acp.engine.commands import COMMANDS
+from openhands_acp.engine.events import Entry
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.ports import Taken
 from openhands_acp.engine.session import Session
 from openhands_acp.rpc.errors import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from openhands_acp.rpc.json import JsonObject
@@ -79,17 +81,19 @@ class Agent:
             opened = self._sessions.open(place, defaults)
         session = opened.session
         result = {"sessionId": session.id, **opened.described()}
-        return Reply(result, lambda: self._announce(session, replays=wanted is not None))
+        # As it is now: a prompt may come before it is told, and is not to be told twice.
+        history = tuple(session.entries) if wanted else ()
+        return Reply(result, lambda: self._announce(session, history))
 
     async def load_session(self, _call: Call, params: JsonObject) -> Reply:
         opened = await self._taken_up(read(KeptSession, params))
         # Before the answer: the protocol has the client wait for it.
-        await self._sessions.replay(opened.session)
-        return Reply(opened.described(), lambda: self._announce(opened.session, replays=False))
+        await self._sessions.replay(opened.session, tuple(opened.session.entries))
+        return Reply(opened.described(), lambda: self._announce(opened.session))
 
     async def resume_session(self, _call: Call, params: JsonObject) -> Reply:
         opened = await self._taken_up(read(KeptSession, params))
-        return Reply(opened.described(), lambda: self._announce(opened.session, replays=False))
+        return Reply(opened.described(), lambda: self._announce(opened.session))
 
     async def fork_session(self, _call: Call, params: JsonObject) -> Reply:
         request = read(KeptSession, params)
@@ -97,7 +101,7 @@ class Agent:
         up_to = str(message_id) if message_id is not None else None
         opened = await self._sessions.fork(request.sessionId, up_to, _place(request), self._defaults())
         result = {"sessionId": opened.session.id, **opened.described()}
-        return Reply(result, lambda: self._announce(opened.session, replays=False))
+        return Reply(result, lambda: self._announce(opened.session))
 
     async def list_sessions(self, _call: Call, params: JsonObject) -> Reply:
         request = read(ListSessions, params)
@@ -111,11 +115,13 @@ class Agent:
 
     async def delete_session(self, _call: Call, params: JsonObject) -> Reply:
         session_id = read(OfSession, params).sessionId
-        if session_id in self._sessions:
-            await self._sessions.closing(session_id)
         try:
+            if session_id in self._sessions:
+                # Before it is closed here: what another process owns stays open to look at.
+                self._sessions[session_id].session.claim()
+                await self._sessions.closing(session_id)
             await self._backend.delete(session_id)
-        except InUse as error:
+        except (InUse, Taken) as error:
             raise RpcError(INVALID_REQUEST, str(error), message="The session is in use") from error
         return Reply({})
 
@@ -158,7 +164,7 @@ class Agent:
     async def _taken_up(self, request: KeptSession) -> Opened:
         return await self._sessions.take_up(request.sessionId, _place(request), self._defaults())
 
-    async def _announce(self, session: Session, *, replays: bool) -> None:
+    async def _announce(self, session: Session, history: tuple[Entry, ...] = ()) -> None:
         await self._peer.outbox.flushed()
         await anyio.sleep(_ANNOUNCE_DELAY)
         commands = [
@@ -169,8 +175,7 @@ class Agent:
         if session.id in self._sessions:
             update = {"sessionUpdate": "available_commands_update", "availableCommands": commands}
             self._peer.outbox.put(Update(session.id, update))
-            if replays:
-                await self._sessions.replay(session)
+            await self._sessions.replay(session, history)
         await self._backend.warm_up()
 
     def _defaults(self) -> Defaults:

@@ -196,7 +196,9 @@ class Sessions:
             await opened.closed.wait()
         elif opened is not None:
             await self.closing(session_id)
-        return self.open(place, defaults, session_id, await self._kept(session_id))
+        kept = await self._kept(session_id)
+        # Another request for it may have been quicker.
+        return self._open.get(session_id) or self.open(place, defaults, session_id, kept)
 
     async def fork(self, session_id: str, up_to: str | None, place: Place, defaults: Defaults) -> Opened:
         """Begin a new session with another's history, up to and with a message. Raises RpcError."""
@@ -204,11 +206,15 @@ class Sessions:
         entries = tuple(opened.session.entries) if opened else (await self._kept(session_id)).entries
         return self.open(place, defaults, kept=Kept(_up_to(entries, up_to)))
 
-    async def replay(self, session: Session) -> None:
-        """Tell the whole conversation again. Waits while the client is slow."""
+    async def replay(self, session: Session, entries: tuple[Entry, ...]) -> None:
+        """Tell these events of a session again. Waits while the client is slow, but not while a turn runs.
+
+        What a turn says meanwhile would overtake what is still to be told, and close calls before they open.
+        """
         projector = Projector(session.id, self._peer.outbox.put, lambda: self._state(session.id), is_replay=True)
-        for entry in tuple(session.entries):
-            await self._peer.outbox.drained()
+        for entry in entries:
+            if session.turn is None:
+                await self._peer.outbox.drained()
             projector.publish(entry.event)
 
     def closing(self, session_id: str) -> Awaitable[None]:

@@ -157,7 +157,7 @@ class Session:
             self.turn.prompts.append(prompt)
             return self._joined(self.turn)
         try:
-            self._ports.journal.claim()
+            self.claim()
         except Taken as taken:
             return self._refused(str(taken))
         self.turn = Turn(self.new_id(), prompts=[prompt])
@@ -174,6 +174,10 @@ class Session:
         """Set mode, model or title; a mode counts from the next question on, a model from its next call."""
         if getattr(self.transcript, key) != value:
             self.emit(ConversationStateUpdateEvent(cast("Any", key), value))
+
+    def claim(self) -> None:
+        """Become the one who writes this session. Raises Taken."""
+        self._ports.journal.claim()
 
     async def entitle(self) -> None:
         """Ask the model for a better title than the first prompt's, after the first turn. Never fails."""

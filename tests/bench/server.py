@@ -59,6 +59,8 @@ class Server:
 
     def __init__(self, home: Path, base_url: str) -> None:
         self._home = home
+        # The providers count their requests, and a title would be one more.
+        (home / "acp.toml").write_text("titles = false\n")
         self._last_id = 0
         self._buffer = b""
         self._lines: list[Line] = []

@@ -1,6 +1,6 @@
 // The official TypeScript SDK as a client. Reads {command, args, env, cases: {name: {prompt, answer, cancelAt, cwd}},
-// last: {...}} on stdin, plays every case in a session of its own, leaves in the middle of the last, and prints as JSON
-// what each saw, every message of the server that the SDK refused (its zod validation reports those on the console),
+// again: {...}, goesOn: "name", last: {...}} on stdin, plays every case in a session of its own, takes that of `again` up
+// again in every way there is, leaves in the middle of the last, and prints as JSON what each saw, every message of the server that the SDK refused (its zod validation reports those on the console),
 // how the server ended, and the whole wire.
 
 import { spawn } from "node:child_process";
@@ -119,6 +119,39 @@ async function play(played) {
   return session.seen;
 }
 
+async function takeUp(played, goesOn) {
+  await play(played);
+  const [sessionId] = [...sessions.keys()].slice(-1);
+  const place = { sessionId, cwd: played.cwd, mcpServers: [] };
+  const told = async (method) => {
+    const session = new Session(sessionId, played);
+    sessions.set(sessionId, session);
+    const { modes } = await agent.request(method, place);
+    await session.announced;
+    return { mode: modes.currentModeId, seen: { ...session.seen } };
+  };
+  const list = async () => {
+    const { sessions } = await agent.request(AGENT.session.list, { cwd: played.cwd });
+    return sessions.map((info) => [info.sessionId === sessionId, info.title, info._meta.messageCount]);
+  };
+  const loaded = await told(AGENT.session.load);
+  const resumed = await told(AGENT.session.resume);
+  const { stopReason } = await prompt({ id: sessionId, played: goesOn });
+  const text = sessions.get(sessionId).seen.text;
+  // Not among the methods that this SDK calls stable.
+  const forked = await agent.request("session/fork", place);
+  const copy = new Session(forked.sessionId, played);
+  sessions.set(copy.id, copy);
+  await copy.announced;
+  await agent.request(AGENT.session.close, { sessionId });
+  const listed = await list();
+  await agent.request(AGENT.session.delete, { sessionId });
+  await agent.request(AGENT.session.delete, { sessionId });
+  const gone = await refusal(agent.request(AGENT.session.load, place));
+  const isNew = forked.sessionId !== sessionId;
+  return { loaded, resumed, stopReason, text, isNew, listed, afterwards: await list(), gone: gone.code };
+}
+
 async function leave(played) {
   const session = await open(played);
   prompt(session).catch(() => {});
@@ -148,6 +181,7 @@ const seen = {};
 for (const [name, played] of Object.entries(given.cases)) {
   seen[name] = await play(played);
 }
+const again = await takeUp(given.again, given.cases[given.goesOn]);
 const exit = await leave(given.last);
 
-process.stdout.write(JSON.stringify({ protocolVersion, wrongCwd, seen, exit, refused, wire }));
+process.stdout.write(JSON.stringify({ protocolVersion, wrongCwd, seen, again, exit, refused, wire }));

@@ -14,6 +14,7 @@ from tests.harness.replies import Call, Reply, Stall, Text, Usage
 FILE = "greeting.txt"
 BEFORE = "hello world\n"
 SLEEP = "sleep 299.71"
+COMMANDS = ["help", "title"]
 
 
 class Seen(TypedDict):
@@ -63,7 +64,7 @@ CASES = {
             calls=[],
             questions=[],
             wrote=[],
-            available=["help"],
+            available=COMMANDS,
         ),
     ),
     "an edit that is allowed": Case(
@@ -75,7 +76,7 @@ CASES = {
             calls=[["Edit greeting.txt", "completed"]],
             questions=[["Edit greeting.txt", *_ANSWERS]],
             wrote=[FILE],
-            available=["help"],
+            available=COMMANDS,
         ),
         answer="allow_once",
         after="hello editor\n",
@@ -89,7 +90,7 @@ CASES = {
             calls=[["Edit greeting.txt", "failed"]],
             questions=[["Edit greeting.txt", *_ANSWERS]],
             wrote=[],
-            available=["help"],
+            available=COMMANDS,
         ),
         answer="reject_once",
     ),
@@ -102,7 +103,7 @@ CASES = {
             calls=[],
             questions=[],
             wrote=[],
-            available=["help"],
+            available=COMMANDS,
         ),
         cancel_at="text",
     ),
@@ -115,12 +116,18 @@ CASES = {
             calls=[[SLEEP, "failed"]],
             questions=[[SLEEP, *_ANSWERS]],
             wrote=[],
-            available=["help"],
+            available=COMMANDS,
         ),
         answer="allow_once",
         cancel_at="in_progress",
     ),
 }
+
+TAKEN_UP = "an edit that is allowed"
+"""The case whose session is closed, loaded, resumed with `GOES_ON`, listed and so on."""
+GOES_ON = "hello"
+RETOLD = Seen({**CASES[TAKEN_UP].expected, "stopReason": "", "questions": [], "wrote": []})
+"""What a load tells of that case: all but what was asked of the client then."""
 
 UNENDED = replace(CASES["a cancel during a stream"], cancel_at=None)
 """Streams on; for a client that leaves."""

@@ -29,9 +29,9 @@ from acp.schema import (
     WriteTextFileResponse,
 )
 
-from tests.clients.scenarios import CASES, FILE, SLEEP, Case, Seen, folder_for
+from tests.clients.scenarios import CASES, FILE, GOES_ON, RETOLD, SLEEP, TAKEN_UP, Case, Seen, folder_for
 from tests.harness.monitor import Monitor
-from tests.harness.process import command, environment, processes_with, with_provider
+from tests.harness.process import command, environment, processes_with, with_provider, without_titles
 from tests.harness.provider import Provider
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -135,12 +135,18 @@ class Connected:
 
     async def play(self, case: Case, folder: Path) -> Seen:
         session = await self.agent.new_session(cwd=str(folder), mcp_servers=[])
-        played = Played(self.agent, session.session_id, case, folder)
-        self.editor.played[session.session_id] = played
+        played = self.meet(session.session_id, case, folder)
         await played.announced.wait()
-        prompt: list[Any] = [TextContentBlock(type="text", text=case.prompt)]
-        ended = await self.agent.prompt(session_id=session.session_id, prompt=prompt)
-        return played.seen(ended.stop_reason)
+        return played.seen(await self.prompt(played))
+
+    def meet(self, session_id: str, case: Case, folder: Path) -> Played:
+        """Look at a session with fresh eyes."""
+        self.editor.played[session_id] = Played(self.agent, session_id, case, folder)
+        return self.editor.played[session_id]
+
+    async def prompt(self, played: Played) -> str:
+        prompt: list[Any] = [TextContentBlock(type="text", text=played.case.prompt)]
+        return (await self.agent.prompt(session_id=played.session_id, prompt=prompt)).stop_reason
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +161,7 @@ async def connected(provider: Provider, tmp_path_factory: pytest.TempPathFactory
     # It offers no terminals, so the methods that are not there are never called.
     client = cast("acp.Client", editor)
     program, *arguments = command()
+    without_titles(home)
     env = environment(home, **with_provider(provider.url))
     async with acp.spawn_agent_process(
         client, program, *arguments, env=env, cwd=home, transport_kwargs={"stderr": None}, observers=[watch]
@@ -176,6 +183,41 @@ async def test_the_client_sees_what_every_client_sees(
         seen = await connected.play(CASES[name], folder)
     assert (seen, (folder / FILE).read_text()) == (CASES[name].expected, CASES[name].after)
     # The SDK logs what its models refuse.
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert connected.monitor.problems == []
+
+
+async def test_a_session_is_taken_up_in_every_way(
+    connected: Connected, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # All but deleted: this SDK has no function for `session/delete`, and none for a method of one's own choice.
+    case, folder, agent = CASES[TAKEN_UP], folder_for(TAKEN_UP, tmp_path), connected.agent
+    with anyio.fail_after(SECONDS):
+        await connected.play(case, folder)
+        session_id = [*connected.editor.played][-1]
+        await agent.close_session(session_id=session_id)
+
+        loaded = connected.meet(session_id, case, folder)
+        answer = await agent.load_session(cwd=str(folder), session_id=session_id, mcp_servers=[])
+        await loaded.announced.wait()
+        assert (answer.modes and answer.modes.current_mode_id, loaded.seen("")) == ("always-ask", RETOLD)
+
+        resumed = connected.meet(session_id, CASES[GOES_ON], folder)
+        await agent.resume_session(session_id=session_id, cwd=str(folder), mcp_servers=[])
+        await resumed.announced.wait()
+        text = CASES[GOES_ON].expected["text"]
+        assert (resumed.text, await connected.prompt(resumed), resumed.text) == ("", "end_turn", text)
+
+        forked = await agent.fork_session(session_id=session_id, cwd=str(folder), mcp_servers=[])
+        await connected.meet(forked.session_id, case, folder).announced.wait()
+        await agent.close_session(session_id=session_id)
+        listed = (await agent.list_sessions(cwd=str(folder))).sessions
+        with pytest.raises(acp.RequestError) as refused:
+            await connected.prompt(resumed)
+    assert [(info.session_id, info.title, info.field_meta) for info in listed] == [
+        (session_id, case.prompt, {"messageCount": 5})
+    ]
+    assert (forked.session_id != session_id, refused.value.code) == (True, -32002)
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
     assert connected.monitor.problems == []
 

@@ -11,9 +11,20 @@ from typing import Any
 
 import pytest
 
-from tests.clients.scenarios import CASES, FILE, SLEEP, UNENDED, folder_for
+from tests.clients.scenarios import (
+    CASES,
+    COMMANDS,
+    FILE,
+    GOES_ON,
+    RETOLD,
+    SLEEP,
+    TAKEN_UP,
+    UNENDED,
+    Seen,
+    folder_for,
+)
 from tests.harness.monitor import Monitor
-from tests.harness.process import CANARY, command, environment, processes_with, with_provider
+from tests.harness.process import CANARY, command, environment, processes_with, with_provider, without_titles
 from tests.harness.provider import Provider
 
 pytestmark = pytest.mark.slow
@@ -35,11 +46,14 @@ def summary(provider: Provider, home: Path) -> dict[str, Any]:
     assert node is not None, "Node is not on the PATH: the TypeScript SDK cannot run"
     assert is_installed, "the TypeScript SDK is not installed: `make test` does it, or `npm install` in tests/clients"
     program, *arguments = command()
+    without_titles(home)
     given = {
         "command": program,
         "args": arguments,
         "env": environment(home, **with_provider(provider.url)),
         "cases": {name: case.to_driver(folder_for(name, home)) for name, case in CASES.items()},
+        "again": CASES[TAKEN_UP].to_driver(folder_for("again", home)),
+        "goesOn": GOES_ON,
         "last": UNENDED.to_driver(folder_for("last", home)),
     }
     driven = subprocess.run(
@@ -59,6 +73,20 @@ def test_the_client_sees_what_every_client_sees(summary: dict[str, Any], home: P
     assert summary["protocolVersion"] == 1
     assert summary["seen"][name] == CASES[name].expected
     assert (home / name.replace(" ", "-") / FILE).read_text() == CASES[name].after
+
+
+def test_a_session_is_taken_up_in_every_way_and_deleted(summary: dict[str, Any]) -> None:
+    nothing = Seen(stopReason="", text="", calls=[], questions=[], wrote=[], available=COMMANDS)
+    assert summary["again"] == {
+        "loaded": {"mode": "always-ask", "seen": RETOLD},
+        "resumed": {"mode": "always-ask", "seen": nothing},
+        "stopReason": "end_turn",
+        "text": CASES[GOES_ON].expected["text"],
+        "isNew": True,
+        "listed": [[True, CASES[TAKEN_UP].prompt, 5]],
+        "afterwards": [],
+        "gone": -32002,
+    }
 
 
 def test_a_wrong_folder_is_told(summary: dict[str, Any]) -> None:
@@ -86,7 +114,7 @@ def test_the_server_ends_with_its_input_in_the_middle_of_a_stream(summary: dict[
 
 def test_the_key_is_nowhere_but_at_the_provider(summary: dict[str, Any], home: Path, provider: Provider) -> None:
     kept = [path for path in home.rglob("*") if path.is_file()]
-    journals = [path for path in kept if path.suffix == ".jsonl"]
+    journals = [path for path in kept if path.name == "journal.jsonl"]
     assert {request.headers["authorization"] for request in provider.requests} == {f"Bearer {CANARY}"}
     assert (len(journals), [path for path in kept if CANARY.encode() in path.read_bytes()]) == (len(CASES) + 1, [])
     assert CANARY not in json.dumps(summary)

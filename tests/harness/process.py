@@ -20,6 +20,8 @@ PATIENCE = 20.0
 """Seconds that any one wait may take; only a broken server needs them."""
 CANARY = "sk-canary-7f3a9c51"
 """The key that the server is given in tests: it must never come out of it."""
+SETTINGS = ".openhands/acp.toml"
+"""Where a home has them."""
 _OURS = ("LLM_", "OPENHANDS_", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +43,12 @@ def with_provider(url: str) -> dict[str, str]:
     return {"LLM_MODEL": "openai/fake-model", "LLM_BASE_URL": url, "LLM_API_KEY": CANARY}
 
 
+def without_titles(home: Path) -> None:
+    """Have the settings say that a model is asked for nothing but what a test asks it for."""
+    (home / SETTINGS).parent.mkdir(parents=True, exist_ok=True)
+    (home / SETTINGS).write_text("titles = false\n")
+
+
 def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "openhands_acp", "acp", *words]
 
@@ -51,6 +59,8 @@ class Server:
     def __init__(self, home: Path, *words: str, launcher: Sequence[str] = (), **environ: str) -> None:
         """`launcher` is put before the command: a process that starts the server in its turn."""
         home.mkdir(parents=True, exist_ok=True)
+        if "LLM_BASE_URL" in environ and not (home / SETTINGS).exists():
+            without_titles(home)
         self.home = home
         self._log = (home / "stderr.txt").open("w+b")
         self.process = subprocess.Popen(

@@ -191,3 +191,11 @@ async def test_a_person_names_a_session_and_no_model_renames_it(tmp_path: Path) 
         await running.prompt("hi")
         assert running.backend.sessions[running.session_id].transcript.title == "My session"
         assert len(running.model.requests) == 1
+
+
+async def test_what_another_process_owns_is_not_deleted_and_stays_open(tmp_path: Path) -> None:
+    async with agent(tmp_path, [say("Hello.")]) as running:
+        running.backend.journals[running.session_id].owner = Taken("another window works on this session")
+        error = await running.editor.request("session/delete", sessionId=running.session_id)
+        assert error["data"]["details"] == "another window works on this session"
+        assert await running.editor.request("session/close", sessionId=running.session_id) == {}

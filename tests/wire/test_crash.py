@@ -1,0 +1,76 @@
+"""The process is killed in the middle of its work: what was told is kept, and nothing is done a second time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.harness.process import Server, eventually, processes_with
+from tests.turns.test_replay import client_model
+from tests.wire.lived import COMMAND, MARK, OPTIONS, Lived, begin, project, say, take_up, tree, updates_in
+
+pytestmark = pytest.mark.slow
+
+MESSAGES = 165
+"""Of the turn, about: pieces of text are joined when they come fast."""
+
+
+@pytest.mark.parametrize("number", range(1, MESSAGES, 15))
+def test_a_kill_after_any_message_leaves_a_session_that_goes_on(tmp_path: Path, number: int) -> None:
+    lived, open_calls = killed_after(number, tmp_path)
+    before = tree(lived.folder)
+    with lived.process() as server:
+        server.initialize()
+        answer, told = take_up(server, lived.session_id, lived.folder)
+        live, replayed = client_model(lived.updates), client_model(told)
+        assert "result" in answer
+        assert {call["status"] for call in replayed["calls"].values()} <= {"completed", "failed"}
+        # What the client saw as done is told as it was; what it saw begin is there, and closed.
+        for call_id, call in live["calls"].items():
+            if call_id not in open_calls:
+                assert replayed["calls"][call_id] == call
+        assert (say(server, lived.session_id)[0], server.log()) == ("end_turn", "")
+    assert tree(lived.folder) == before
+    with lived.process() as server:
+        server.initialize()
+        _, again = take_up(server, lived.session_id, lived.folder)
+        assert client_model(again)["calls"] == replayed["calls"]
+        assert server.log() == ""
+
+
+def test_a_question_that_nobody_answered_is_not_asked_again(tmp_path: Path) -> None:
+    lived = Lived(tmp_path / "home", project(tmp_path / "project"), "", [])
+    with Server(lived.home, "--model", "scripted/demo") as server:
+        server.initialize()
+        session_id, _ = begin(server, lived.folder)
+        server.until(lambda message: message.get("method") == "session/request_permission")
+        server.process.kill()
+    with Server(lived.home, "--model", "scripted/demo") as server:
+        server.initialize()
+        _, told = take_up(server, session_id, lived.folder)
+        assert [call["status"] for call in client_model(told)["calls"].values()][-1] == "failed"
+        assert say(server, session_id)[0] == "end_turn"
+        asked = [line for line in server.passed if b"request_permission" in line]
+        assert (asked, (lived.folder / MARK).exists()) == ([], False)
+
+
+def killed_after(number: int, place: Path) -> tuple[Lived, set[str]]:
+    """Kill a server after so many messages of a turn; return what it left, and the calls that it left open."""
+    mark = uuid4().hex
+    folder = project(place / "project")
+    with Server(place / "home", *OPTIONS) as server:
+        server.initialize()
+        session_id, request_id = begin(server, folder, f": {mark}; {COMMAND}")
+        seen = [server.until(lambda message: "available_commands" not in str(message))[-1]]
+        while len(seen) < number and seen[-1].get("id") != request_id:
+            seen.append(server.message())
+        server.process.kill()
+        server.process.wait()
+    # Nobody was left to end a command that ran.
+    eventually(lambda: processes_with(mark) == [])
+    updates = updates_in(seen)
+    calls = client_model(updates)["calls"]
+    is_open = {call_id for call_id, call in calls.items() if call["status"] not in ("completed", "failed")}
+    return Lived(place / "home", folder, session_id, updates), is_open
