@@ -182,6 +182,7 @@ def kill_everything() -> None:
         quiet = 0 if living else quiet + 1
         if living:
             _signal(living, None, signal.SIGKILL)
+            # Blocking is right here: the event loop is over, and they die meanwhile.
             time.sleep(_STEP)
 
 
