@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import anyio
@@ -19,7 +20,6 @@ import anyio.from_thread
 import anyio.to_thread
 
 from openhands_acp.acp.sessions import Defaults, EditorPorts, Kept, Listed, NotConfigured
-from openhands_acp.archive import Archive
 from openhands_acp.engine.events import ConversationStarted, NoticeEvent, SystemPromptEvent
 from openhands_acp.engine.ports import LLM, Terminals
 from openhands_acp.engine.prompt import STATIC, dynamic, look_around
@@ -32,14 +32,19 @@ from openhands_acp.options import Options
 from openhands_acp.providers import KEY_NAMES, missing
 from openhands_acp.settings import Settings, load_settings
 from openhands_acp.store.journal import FileJournal
-from openhands_acp.store.library import Stored
+from openhands_acp.store.library import Library, Stored
 from openhands_acp.tools import BUILTIN
+
+if TYPE_CHECKING:
+    from openhands_acp.archive import Archive
 
 logger = logging.getLogger(__name__)
 
 OpenModel = Callable[[ModelSettings], LLM]
 
 _SCRIPTED = "scripted/"
+_OURS = {"PYDANTIC_DISABLE_PLUGINS": "__all__", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+"""Variables that this process sets for itself (`cli`, `via_litellm`)."""
 
 
 @dataclass(slots=True)
@@ -95,7 +100,7 @@ class Backend:
     def open_session(self, started: ConversationStarted, editor: EditorPorts, kept: Kept | None) -> Session:
         settings = self._settings
         assert settings is not None
-        terminals = LocalTerminals(hide=KEY_NAMES)
+        terminals = LocalTerminals(hide=KEY_NAMES | _ours())
         journal = self._journal(started.session_id, editor, kept)
         self._held[started.session_id] = terminals, journal
         files = editor.files(LocalFiles())
@@ -120,9 +125,17 @@ class Backend:
         return Session(started, ports, tools, Beginning(settings.max_steps, kept.entries if kept else ()))
 
     def _archive(self) -> Archive:
-        home = (self._settings or load_settings(self.options)).home
+        # Late: a process that only begins sessions never reads OpenHands' own (0.5 MB).
+        from openhands_acp.archive import Archive
+
         theirs = os.environ.get("OPENHANDS_CONVERSATIONS_DIR")
-        return Archive(home / "acp" / "sessions", Path(theirs) if theirs else home / "conversations")
+        return Archive(self._sessions(), Path(theirs) if theirs else self._home() / "conversations")
+
+    def _sessions(self) -> Path:
+        return self._home() / "acp" / "sessions"
+
+    def _home(self) -> Path:
+        return (self._settings or load_settings(self.options)).home
 
     def _journal(self, session_id: str, editor: EditorPorts, kept: Kept | None) -> FileJournal:
         def tell(sentence: str) -> None:
@@ -138,7 +151,7 @@ class Backend:
 
         origin = kept.origin if kept else None
         stored = origin if isinstance(origin, Stored) else None
-        journal = self._archive().library.journal(session_id, on_failure, stored)
+        journal = Library(self._sessions()).journal(session_id, on_failure, stored)
         if kept is not None and stored is None:
             # A copy, or OpenHands' own: a journal of ours begins with all of it, at the first turn.
             for entry in kept.entries:
@@ -177,6 +190,11 @@ class Backend:
                 self._loading.set()
                 self._loading = None
         return self._library
+
+
+def _ours() -> frozenset[str]:
+    """Name the variables that are no business of a command's, unless the person set them otherwise."""
+    return frozenset(name for name, value in _OURS.items() if os.environ.get(name, value) == value)
 
 
 def _import_litellm() -> OpenModel:

@@ -6,14 +6,18 @@ the editor's `initialize` their imports.
 
 from __future__ import annotations
 
-import argparse
 import gc
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openhands_acp import __version__
 from openhands_acp.options import Options
+
+if TYPE_CHECKING:
+    import argparse
 
 _EPILOG = """\
 commands:
@@ -32,6 +36,9 @@ openhands-acp speaks the Agent Client Protocol on stdin and stdout: an editor st
 To see it work here, press Ctrl-D and run `openhands-acp demo`; to choose a model, `openhands-acp setup`.
 """
 
+_SELDOM = 20_000
+"""New containers between two runs of the collector while the server is imported."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; a command line that makes no sense exits with 2."""
@@ -42,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(words: list[str]) -> Options:
     """Read the options of `openhands-acp acp`; exits with 2 and says why if they make no sense."""
+    if not words:
+        return Options()
     parser = _parser()
     given = parser.parse_args(words)
     if given.last and given.resume is None:
@@ -63,8 +72,11 @@ def _acp(words: list[str]) -> int:
         return _setup([])
     if sys.stdin is not None and sys.stdin.isatty():
         sys.stderr.write(_HINT)
-    # The collector would look through everything that is imported, again and again; the server turns it on afterwards.
-    gc.disable()
+    # The collector would look through everything that is imported, again and again. Seldom is often enough: without it
+    # the garbage of the imports stays in memory for good (0.8 MB). The server sets it back afterwards.
+    gc.set_threshold(_SELDOM)
+    # None is of use here, and looking for them in all that is installed takes longer than a new session.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from openhands_acp.server import main as serve
 
     return serve(options)
@@ -105,6 +117,9 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
 
 
 def _parser() -> argparse.ArgumentParser:
+    # Late: an editor mostly gives no options, and it costs as much memory as the engine.
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog="openhands-acp",
         usage="openhands-acp [acp] [options]\n       openhands-acp demo | setup | sessions | schemas [options]",
@@ -153,4 +168,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _bare_parser(command: str, description: str) -> argparse.ArgumentParser:
+    import argparse
+
     return argparse.ArgumentParser(prog=f"openhands-acp {command}", description=description, allow_abbrev=False)

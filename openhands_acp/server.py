@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 _PARTING = 0.25
 """Seconds for sessions to close in order when the client is gone; then they are ended without it."""
+_COLLECTED = (700, 10, 10)
+"""The collector's own thresholds (CPython's default)."""
 _WATCH = 0.2
 """Seconds between two looks at whether our parent still lives: its death does not always end our stdin."""
 
@@ -70,9 +72,9 @@ def _load(peer: Peer, client: Client, options: Options) -> Agent:
     from openhands_acp.acp import agent as acp_agent
 
     agent = acp_agent.Agent(peer, client, backend.Backend(options))
-    # What was imported stays, so the collector need not look at it again; it was off since the start (cli).
+    # What was imported stays, so the collector need not look at it again; it ran seldom since the start (cli).
     gc.freeze()
-    gc.enable()
+    gc.set_threshold(*_COLLECTED)
     return agent
 
 

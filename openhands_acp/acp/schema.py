@@ -66,8 +66,7 @@ ContentBlock: TypeAlias = TextBlock | ImageBlock | AudioBlock | ResourceLinkBloc
 
 
 class NewSession(BaseModel):
-    # Made at import, right behind `initialize`: every client asks for this next. The first validator of a process
-    # also has pydantic look for plugins in all that is installed, which takes longer than the rest of session/new.
+    # Made at import, right behind `initialize`: every client asks for this next.
     cwd: str
     mcpServers: list[dict[str, Any]] | None = None
     additionalDirectories: list[str] | None = None

@@ -55,3 +55,15 @@ def test_a_command_holds_none_of_the_protocols_pipes(tmp_path: Path) -> None:
         updates = server.answer(begin_command(server, tmp_path, "ls -l /proc/self/fd; cat; echo OK"))
     told = json.dumps(updates)
     assert ("/proc/" in told, [pipe for pipe in pipes if pipe in told]) == (True, [])
+
+
+def test_a_command_sees_no_variable_that_the_server_set_for_itself(tmp_path: Path) -> None:
+    with Server(tmp_path, "--model", "scripted/demo", "--always-approve") as server:
+        server.initialize()
+        command = "echo OK; env | grep -E '^(PYDANTIC_|LITELLM_)'; true"
+        updates = json.dumps(server.answer(begin_command(server, tmp_path, command)))
+    assert ("OK" in updates, "PYDANTIC_DISABLE_PLUGINS=" in updates, "LITELLM_LOCAL_MODEL_COST_MAP=" in updates) == (
+        True,
+        False,
+        False,
+    )
