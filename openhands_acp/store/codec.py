@@ -165,7 +165,24 @@ def _union_reader(members: tuple[Any, ...]) -> Callable[[Any], Any]:
     if any(get_origin(member) is Sequence for member in members):
         # JSON of any shape.
         return _read_as_it_is
+    tagged = {member.__name__: _reader(member) for member in members if getattr(member, "__name__", "") in _TAGGED}
+    if len(tagged) == len(members):
+        return partial(_read_tagged, tagged)
+    if len(members) == 2 and members[1] is type(None):
+        return partial(_read_optional, _reader(members[0]))
     return partial(_read_first, tuple(map(_reader, members)))
+
+
+def _read_tagged(readers: Mapping[str, Callable[[Any], Any]], value: Any) -> Any:
+    tag = cast("dict[str, Any]", value).get("type") if isinstance(value, dict) else None
+    read = readers.get(tag) if isinstance(tag, str) else None
+    if read is None:
+        raise ValueError(f"none of {', '.join(readers)}: {_short(value)}")
+    return read(value)
+
+
+def _read_optional(read: Callable[[Any], Any], value: Any) -> Any:
+    return None if value is None else read(value)
 
 
 def _read_object(kind: type, value: Any) -> Any:

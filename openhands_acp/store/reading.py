@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from pydantic_core import from_json as from_json_text
+
 from openhands_acp.engine.events import Entry
 from openhands_acp.store.blobs import Blobs, put_back
 from openhands_acp.store.codec import VERSION, NewerRecord, UnknownRecord, from_json
@@ -103,9 +105,13 @@ def whole_size(data: bytes) -> int:
 def parsed(line: bytes) -> dict[str, Any] | None:
     """Return a record as JSON; None if it is not an object."""
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
+        # Four times as fast; but it takes no lone surrogate, which a text may hold.
+        record = from_json_text(line)
+    except ValueError:
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            return None
     return cast("dict[str, Any]", record) if isinstance(record, dict) else None
 
 
