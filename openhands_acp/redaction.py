@@ -30,7 +30,7 @@ _SHORTEST = 6
 
 _LOOKS_LIKE_A_KEY = re.compile(
     r"""(?x)
-    (?<![A-Za-z0-9])
+    (?: (?<![A-Za-z0-9]) | (?<=\\[nrtbf]) )   # also behind the \n of text inside JSON
     (?:
         sk-[A-Za-z0-9_-]{12,}                   # OpenAI, Anthropic, OpenRouter, LiteLLM and many after them
       | AIza[A-Za-z0-9_-]{30,}                  # Google
@@ -38,8 +38,12 @@ _LOOKS_LIKE_A_KEY = re.compile(
       | xox[a-z]-[A-Za-z0-9-]{10,}              # Slack
       | (?:gsk_|xai-|hf_|nvapi-|r8_|pplx-|csk-|dapi)[A-Za-z0-9_-]{20,}
       | A[KS]IA[A-Z0-9]{16}                     # AWS
+      | eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}     # a JSON Web Token
     )
     """
+)
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[A-Za-z0-9+/=:,. -]|\s|\\[rn])+?-----END [A-Z ]*PRIVATE KEY-----"
 )
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/-]{8,}=*")
 
@@ -52,6 +56,7 @@ def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
 
     def redact(text: str) -> str:
         masked = known.sub(MASK, text) if known else text
+        masked = _PRIVATE_KEY.sub(MASK, masked) if "PRIVATE KEY" in masked else masked
         return _LOOKS_LIKE_A_KEY.sub(MASK, _BEARER.sub(rf"\g<1>{MASK}", masked))
 
     return redact

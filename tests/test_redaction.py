@@ -16,6 +16,11 @@ from openhands_acp.redaction import MASK, Secret, redactor
         ("xoxb-1234567890-abc", MASK),
         ("gsk_abcdefghijklmnopqrstuvwx", MASK),
         ("AKIAABCDEFGHIJKLMNOP", MASK),
+        (r'{"text":"a\nsk-ant-api03-abcdefghijklmnop"}', rf'{{"text":"a\n{MASK}"}}'),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U", MASK),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIB+/=\n-----END RSA PRIVATE KEY----- rest", f"{MASK} rest"),
+        (r"-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n", rf"{MASK}\n"),
+        ("-----BEGIN PRIVATE KEY----- is how such a file begins", None),
         ("task-management-of-things, disk-usage-report-2026, the bearer of news", None),
     ],
 )

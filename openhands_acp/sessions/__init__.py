@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from openhands_acp.sessions import commands
-from openhands_acp.sessions.commands import Export, Where
+from openhands_acp.sessions.commands import Export
 from openhands_acp.sessions.shelf import Refused, shelf
 
 INTERRUPTED = 130
@@ -29,6 +29,8 @@ options of the commands:
 
 ID is a session's id, its beginning as far as no other begins so, or `last`. Conversations of OpenHands itself are
 listed, shown and exported too, and never deleted.
+
+Keys are shown and exported as [secret]: those that are configured here, and whatever looks like one.
 """
 _AGE = re.compile(r"(\d{1,5})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -62,8 +64,8 @@ def _run(given: argparse.Namespace, console: Console) -> int:
     sessions = shelf()
     match given.command:
         case "list":
-            where = Where(None if given.all else given.cwd or str(Path.cwd()))
-            return commands.list_(sessions, console, where, as_json=given.json)
+            folder = None if given.all else given.cwd or str(Path.cwd())
+            return commands.list_(sessions, console, folder, as_json=given.json)
         case "show":
             return commands.show(sessions, console, given.id, as_json=given.json)
         case "export":
@@ -71,7 +73,7 @@ def _run(given: argparse.Namespace, console: Console) -> int:
         case "delete":
             return commands.delete(sessions, console, given.id, says_yes=given.yes)
         case _:
-            return commands.prune(sessions, console, Where(given.cwd), given.older_than, says_yes=given.yes)
+            return commands.prune(sessions, console, given.cwd, given.older_than, says_yes=given.yes)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.sessions.page import page
@@ -25,31 +24,17 @@ OK, FAILED, MISUSED = 0, 1, 2
 _NO_TERMINAL = "there is no terminal to ask at; give --yes to delete without a question"
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Which sessions a list is of: those of one folder, or all."""
-
-    cwd: str | None
-
-    def chosen(self, sessions: Sequence[Found]) -> list[Found]:
-        if self.cwd is None:
-            return list(sessions)
-        wanted = os.path.realpath(self.cwd)
-        return [
-            found for found in sessions if any(os.path.realpath(root) == wanted for root in found.summary.roots[:1])
-        ]
-
-
-def list_(shelf: Shelf, console: Console, where: Where, *, as_json: bool) -> int:
-    sessions = where.chosen(shelf.all())
+def list_(shelf: Shelf, console: Console, folder: str | None, *, as_json: bool) -> int:
+    """List the sessions of `folder`, or all."""
+    sessions = shelf.all(folder)
     if as_json:
         _write_json([_summary(found) for found in sessions])
     elif sessions:
-        console.print(table(sessions, console.width, with_folder=where.cwd is None))
-    elif where.cwd is None:
+        _print(console, table(sessions, console.width, datetime.now(UTC), with_folder=folder is None))
+    elif folder is None:
         console.print("No session yet.")
     else:
-        console.print(f"No session in {where.cwd}; --all lists those of every folder.", markup=False, soft_wrap=True)
+        console.print(f"No session in {folder}; --all lists those of every folder.", markup=False, soft_wrap=True)
     return OK
 
 
@@ -61,8 +46,18 @@ def show(shelf: Shelf, console: Console, written: str, *, as_json: bool) -> int:
         _write_json({"session": _summary(found), "notes": list(stored.notes), "events": events})
         return OK
     for block in conversation(found, totals(stored.entries), scenes(stored.entries), stored.notes):
-        console.print(block)
+        _print(console, block)
     return OK
+
+
+def _print(console: Console, block: RenderableType) -> None:
+    if console.is_terminal:
+        console.print(block)
+        return
+    # Rich fills lines up with spaces, which are in the way of whoever reads a file or compares two.
+    with console.capture() as captured:
+        console.print(block)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +99,9 @@ def delete(shelf: Shelf, console: Console, written: Sequence[str], *, says_yes: 
     return _delete(shelf, console, list(wanted.values()), says_yes=says_yes)
 
 
-def prune(shelf: Shelf, console: Console, where: Where, age: timedelta, *, says_yes: bool) -> int:
+def prune(shelf: Shelf, console: Console, folder: str | None, age: timedelta, *, says_yes: bool) -> int:
     until = datetime.now(UTC) - age
-    ours = [found for found in where.chosen(shelf.all()) if not found.is_openhands]
+    ours = [found for found in shelf.all(folder) if not found.is_openhands]
     old = [found for found in ours if found.summary.updated_at < until]
     if not old:
         console.print("No session is that old.")
@@ -115,7 +110,7 @@ def prune(shelf: Shelf, console: Console, where: Where, age: timedelta, *, says_
 
 
 def _delete(shelf: Shelf, console: Console, sessions: list[Found], *, says_yes: bool) -> int:
-    console.print(table(sessions, console.width, with_folder=True))
+    _print(console, table(sessions, console.width, datetime.now(UTC), with_folder=True))
     many = f"{len(sessions)} session{'' if len(sessions) == 1 else 's'}"
     if not says_yes:
         if not (sys.stdin is not None and sys.stdin.isatty()):

@@ -8,62 +8,31 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape as escape_html
 from typing import assert_never
 
 from markdown_it import MarkdownIt
 
-from openhands_acp.display import diff_rows, plain, unfenced
+from openhands_acp.display import Row, diff_rows, plain
 from openhands_acp.engine.events import Card, PlanEntry, Shown, ShownCommand, ShownDiff, ShownText
 from openhands_acp.engine.messages import Image, Part, Text
+from openhands_acp.sessions.page_style import POLICY, STYLE
 from openhands_acp.sessions.shelf import Found
-from openhands_acp.sessions.show import caption, facts, spent
+from openhands_acp.sessions.show import caption, facts, printed, spent
 from openhands_acp.sessions.story import Asked, Called, Failed, Planned, Said, Scene, Stopped, Thought, Totals
 
 _DIFF_ROWS = 2_000
 _OPEN_LINES = 25
-"""Output of more lines is folded."""
+"""Output of more lines is folded, but for its end."""
+_END_LINES = 10
+_OPEN_PROMPT = 40
+_OPEN_THOUGHT = 1_000
+"""Characters."""
 _PICTURES = re.compile(r"image/(png|jpeg|gif|webp)")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 _MARKS = {"completed": "✓", "failed": "✗", "pending": "○", "in_progress": "▸"}
 _SIGNS = {" ": "same", "-": "old", "+": "new"}
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-_STYLE = """
-:root { color-scheme: light dark; --back: #fff; --text: #1f2328; --dim: #59636e; --line: #d1d9e0; --block: #f6f8fa;
-  --new: #dafbe1; --old: #ffebe9; --good: #1a7f37; --bad: #cf222e; --you: #0969da; }
-@media (prefers-color-scheme: dark) { :root { --back: #0d1117; --text: #e6edf3; --dim: #9198a1; --line: #30363d;
-  --block: #161b22; --new: #12351f; --old: #40191c; --good: #3fb950; --bad: #f85149; --you: #58a6ff; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2rem 1rem 4rem; max-width: 60rem; background: var(--back); color: var(--text);
-  font: 16px/1.55 system-ui, sans-serif; overflow-wrap: anywhere; }
-h1 { font-size: 1.4rem; margin: 0 0 .5rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: 0 0 1rem; }
-dt, .dim, footer { color: var(--dim); }
-dd { margin: 0; }
-section { margin: 1.1rem 0; }
-pre, code, table.diff { font: 13px/1.45 ui-monospace, monospace; }
-code { background: var(--block); padding: .1em .3em; border-radius: 4px; }
-pre { background: var(--block); padding: .7rem .9rem; border-radius: 6px; overflow-x: auto; margin: .4rem 0;
-  white-space: pre-wrap; }
-pre code { background: none; padding: 0; }
-.you { border-left: 3px solid var(--you); padding-left: .9rem; white-space: pre-wrap; font-weight: 600; }
-.you img { display: block; max-width: 100%; margin: .5rem 0; }
-.thought { color: var(--dim); font-style: italic; white-space: pre-wrap; }
-.said table, .said th, .said td { border: 1px solid var(--line); border-collapse: collapse; padding: .2rem .6rem; }
-.call > p { margin: 0; font-weight: 600; }
-.call > p b { margin-right: .4rem; }
-.completed > p b { color: var(--good); }
-.failed > p b, .error { color: var(--bad); }
-summary { color: var(--dim); cursor: pointer; }
-.scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; margin: .4rem 0; }
-table.diff { border-collapse: collapse; width: 100%; }
-table.diff td { padding: 0 .6rem; white-space: pre-wrap; vertical-align: top; }
-table.diff td:first-child { color: var(--dim); text-align: right; width: 1%; user-select: none; white-space: nowrap; }
-tr.new { background: var(--new); } tr.old { background: var(--old); } tr.gap { color: var(--dim); }
-ul.plan { list-style: none; padding-left: 0; }
-"""
 
 # Markdown of a model: no HTML of its own, and no pictures, which a browser would fetch.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
@@ -72,18 +41,19 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("i
 def page(found: Found, summed: Totals, scenes: Iterator[Scene], notes: Sequence[str]) -> str:
     """Write the whole page."""
     title = escape(found.title)
-    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts(found, summed))
-    told = "".join(f'<p class="dim">Note: {escape(note)}</p>' for note in notes)
+    known = [*facts(found, summed), ("used", spent(summed))]
+    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in known)
+    told = "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
     return "\n".join(
         [
             "<!doctype html>",
             '<html lang="en"><head><meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{title}</title><style>{_STYLE}</style></head>",
+            f"<title>{title}</title><style>{STYLE}</style></head>",
             f"<body><header><h1>{title}</h1><dl>{rows}</dl>{told}</header><main>",
             *(_scene(scene) for scene in scenes),
-            f"</main><footer>{escape(spent(summed))}</footer></body></html>",
+            "</main></body></html>",
             "",
         ]
     )
@@ -97,19 +67,16 @@ def escape(text: str) -> str:
 def _scene(scene: Scene) -> str:
     match scene:
         case Asked(parts):
-            return f'<section class="you">{"".join(map(_part, parts))}</section>'
+            return f'<section class="asked">{"".join(map(_part, parts))}</section>'
         case Said(text):
             return f'<section class="said">{_MARKDOWN.render(plain(text))}</section>'
         case Thought(text):
-            return f'<section class="thought">{escape(text.strip())}</section>'
-        case Called(card, status, shown, decision):
-            sign = "$ " if card.kind == "execute" else ""
-            asked = f' <span class="dim">({escape(decision)})</span>' if decision else ""
-            heading = f"<p><b>{_MARKS[status]}</b>{sign}{escape(card.title)}{asked}</p>"
-            body = "".join(_shown(item, card) for item in shown)
-            return f'<section class="call {status}">{heading}{body}</section>'
-        case Planned(entries, _):
-            return f'<section><ul class="plan">{"".join(map(_entry, entries))}</ul></section>'
+            return f'<section class="thought">{_thought(text.strip())}</section>'
+        case Called():
+            return _call(scene)
+        case Planned(entries, before):
+            changed = [entry for entry in entries if entry not in before]
+            return f'<section><ul class="plan">{"".join(map(_entry, changed))}</ul></section>' if changed else ""
         case Failed(text):
             return f'<section class="error">✗ {escape(text)}</section>'
         case Stopped():
@@ -121,7 +88,12 @@ def _scene(scene: Scene) -> str:
 def _part(part: Part) -> str:
     match part:
         case Text(text):
-            return f"<div>{escape(text.strip())}</div>"
+            lines = text.strip().splitlines()
+            more = len(lines) - _OPEN_PROMPT
+            if more <= 1:
+                return f"<div>{escape(text.strip())}</div>"
+            beginning, rest = "\n".join(lines[:_OPEN_PROMPT]), "\n".join(lines[_OPEN_PROMPT:])
+            return f"<div>{escape(beginning)}</div>{_folded(f'{more} more lines', f'<div>{escape(rest)}</div>')}"
         case Image(mime_type, data):
             if _PICTURES.fullmatch(mime_type) and _BASE64.fullmatch(data):
                 return f'<img alt="{escape(caption(part))}" src="data:{mime_type};base64,{data}">'
@@ -130,41 +102,84 @@ def _part(part: Part) -> str:
             assert_never(part)
 
 
+def _thought(text: str) -> str:
+    shown = f"<div>{escape(text)}</div>"
+    return shown if len(text) <= _OPEN_THOUGHT else _folded("a long thought", shown)
+
+
 def _entry(entry: PlanEntry) -> str:
-    return f"<li>{_MARKS[entry.status]} {escape(entry.content)}</li>"
+    return f'<li class="{entry.status}"><b>{_MARKS[entry.status]}</b>{escape(entry.content)}</li>'
 
 
-def _shown(item: Shown, card: Card) -> str:
+# ---------------------------------------------------------------- calls
+
+
+def _call(call: Called) -> str:
+    title = escape(call.card.title)
+    named = f"<code>$ {title}</code>" if call.card.kind == "execute" else f"<span>{title}</span>"
+    asked = f"<small>{escape(call.decision)}</small>" if call.decision else ""
+    # Once for both: comparing long files takes a while.
+    diffs = {item: list(diff_rows(item.old or "", item.new)) for item in call.shown if isinstance(item, ShownDiff)}
+    body = "".join(_shown(item, call.card, diffs) for item in call.shown)
+    heading = f"<p><b>{_MARKS[call.status]}</b>{named}{_counts(diffs)}{asked}</p>"
+    return f'<section class="call {call.status}">{heading}{body}</section>'
+
+
+def _counts(diffs: Mapping[ShownDiff, Sequence[Row]]) -> str:
+    """Tell how many lines came and went, as readers of diffs are used to."""
+    new, old = (sum(row.sign == sign for rows in diffs.values() for row in rows) for sign in "+-")
+    counts = [f"<ins>+{new}</ins>"] * bool(new) + [f"<del>−{old}</del>"] * bool(old)
+    return f"<small>{' '.join(counts)}</small>" if counts else ""
+
+
+def _shown(item: Shown, card: Card, diffs: Mapping[ShownDiff, Sequence[Row]]) -> str:
     match item:
         case ShownText(text):
-            return _output(unfenced(text))
+            # Of what was read, the end says no more than the rest.
+            return _output(printed(text, card), 0 if card.kind == "read" else _END_LINES)
         case ShownCommand(line, output):
-            whole = f"<pre>{escape(line.strip())}</pre>" if "\n" in line.strip() else ""
-            return whole + _output(output or "")
-        case ShownDiff(path, old, new):
-            named = "" if os.path.basename(path) in card.title else f'<div class="dim">{escape(path)}</div>'
-            return named + _diff(old or "", new)
+            whole = f'<pre class="line">{escape(line.strip())}</pre>' if "\n" in line.strip() else ""
+            return whole + _output(output or "", _END_LINES)
+        case ShownDiff(path):
+            named = "" if os.path.basename(path) in card.title else f'<div class="path">{escape(path)}</div>'
+            return named + _diff(diffs[item])
         case _:
             assert_never(item)
 
 
-def _output(text: str) -> str:
-    text = text.strip("\n")
+def _output(text: str, end: int) -> str:
+    lines = text.strip("\n").splitlines()
     if not text.strip():
         return ""
-    count = text.count("\n") + 1
-    block = f"<pre>{escape(text)}</pre>"
-    return block if count <= _OPEN_LINES else f"<details><summary>{count} lines</summary>{block}</details>"
+    if len(lines) <= _OPEN_LINES:
+        return _block(lines)
+    hidden, shown = lines[: len(lines) - end], lines[len(lines) - end :]
+    label = f"{len(hidden)} lines before" if shown else f"{len(lines)} lines"
+    return _folded(label, _block(hidden)) + (_block(shown) if shown else "")
 
 
-def _diff(old: str, new: str) -> str:
-    rows = list(diff_rows(old, new))
+def _block(lines: Sequence[str]) -> str:
+    joined = "\n".join(lines)
+    # The parser drops a line break that follows the tag.
+    return f"<pre>\n{escape(joined)}</pre>"
+
+
+def _folded(label: str, body: str) -> str:
+    return f"<details><summary>{label}</summary>{body}</details>"
+
+
+def _diff(rows: Sequence[Row]) -> str:
+    if not rows:
+        return '<div class="path">No line differs as it is shown here.</div>'
     left_out = len(rows) - _DIFF_ROWS
-    lines = [
-        '<tr class="gap"><td></td><td>⋮</td></tr>'
-        if row.sign == "⋮"
-        else f'<tr class="{_SIGNS[row.sign]}"><td>{row.number}</td><td>{row.sign} {escape(row.line)}</td></tr>'
-        for row in rows[:_DIFF_ROWS]
-    ]
-    lines += [f'<tr class="gap"><td></td><td>… {left_out} more lines</td></tr>'] if left_out > 0 else []
+    lines = [_GAP if row.sign == "⋮" else _row(row) for row in rows[:_DIFF_ROWS]]
+    lines += [f'<tr class="gap"><td></td><td></td><td>… {left_out} more lines</td></tr>'] if left_out > 0 else []
     return f'<div class="scroll"><table class="diff">{"".join(lines)}</table></div>'
+
+
+_GAP = '<tr class="gap"><td></td><td></td><td>⋮</td></tr>'
+
+
+def _row(row: Row) -> str:
+    number = f"<td>{row.number}</td><td>{row.sign.strip()}</td>"
+    return f'<tr class="{_SIGNS[row.sign]}">{number}<td>{escape(row.line)}</td></tr>'

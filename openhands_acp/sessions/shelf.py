@@ -1,18 +1,20 @@
 """Every conversation on this machine: ours, and OpenHands' own, which are only read.
 
 Knows both stores, and what a person writes for an id; words what cannot be done as sentences for them.
+Whatever is taken from the shelf has its keys masked, so that nothing that shows it can forget to.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
 from openhands_acp.engine.ports import Taken
 from openhands_acp.options import Options
+from openhands_acp.sessions.masking import Mask, masked_stored, masked_summary, masking
 from openhands_acp.settings import load_settings
 from openhands_acp.store.library import Library, NoSuchSession, Stored, Summary, UnreadableSession
 from openhands_acp.store.openhands import conversations, read_conversation
@@ -44,9 +46,14 @@ class Shelf:
     library: Library
     conversations: Path
     """OpenHands' folder."""
+    mask: Mask
 
-    def all(self) -> list[Found]:
-        """List everything, newest first; a conversation of OpenHands that went on here is ours."""
+    def all(self, folder: str | None = None) -> list[Found]:
+        """List everything, or what works in `folder`, newest first."""
+        return [self._masked(found) for found in self._all(folder)]
+
+    def _all(self, folder: str | None) -> list[Found]:
+        """A conversation of OpenHands that went on here is ours."""
         ours: list[Summary] = []
         cursor: str | None = None
         while True:
@@ -57,20 +64,21 @@ class Shelf:
         known = {summary.session_id for summary in ours}
         theirs = [summary for summary in conversations(self.conversations) if summary.session_id not in known]
         found = [Found(summary, False) for summary in ours] + [Found(summary, True) for summary in theirs]
-        return sorted(found, key=lambda each: each.summary.updated_at, reverse=True)
+        here = [each for each in found if folder is None or _works_in(each.summary, folder)]
+        return sorted(here, key=lambda each: each.summary.updated_at, reverse=True)
 
     def find(self, written: str) -> Found:
         """Find what a person meant: an id, the beginning of one, or "last". Raises Refused."""
-        everything = self.all()
+        everything = self._all(None)
         if written == LAST:
             if not everything:
                 raise Refused("there is no session yet")
-            return everything[0]
+            return self._masked(everything[0])
         wanted = written.replace("-", "").lower()
         matching = [found for found in everything if found.id.replace("-", "").startswith(wanted)] if wanted else []
         match matching:
             case [found]:
-                return found
+                return self._masked(found)
             case []:
                 self._say_why(wanted)
                 raise Refused(f"no session {written!r}; `openhands-acp sessions list --all` shows what there is")
@@ -83,8 +91,8 @@ class Shelf:
         """Read one. Raises Refused."""
         try:
             if found.is_openhands:
-                return read_conversation(self.conversations, found.id)
-            return self.library.read(found.id)
+                return masked_stored(read_conversation(self.conversations, found.id), self.mask)
+            return masked_stored(self.library.read(found.id), self.mask)
         except NoSuchSession as error:
             raise Refused(f"session {found.id} is gone") from error
         except UnreadableSession as error:
@@ -102,6 +110,9 @@ class Shelf:
         except OSError as error:
             raise Refused(f"{found.id} cannot be deleted: {error.strerror or error} ({error.filename})") from error
 
+    def _masked(self, found: Found) -> Found:
+        return replace(found, summary=masked_summary(found.summary, self.mask))
+
     def _say_why(self, wanted: str) -> None:
         """Raise Refused if a whole id is there, but not listed because it cannot be read."""
         try:
@@ -116,4 +127,10 @@ def shelf(environ: Mapping[str, str] = os.environ) -> Shelf:
     """Open the stores where the server keeps and finds sessions."""
     home = load_settings(Options(), environ).home
     theirs = environ.get("OPENHANDS_CONVERSATIONS_DIR")
-    return Shelf(Library(home / "acp" / "sessions"), Path(theirs) if theirs else home / "conversations")
+    conversations = Path(theirs) if theirs else home / "conversations"
+    return Shelf(Library(home / "acp" / "sessions"), conversations, masking(environ, home))
+
+
+def _works_in(summary: Summary, folder: str) -> bool:
+    wanted = os.path.realpath(folder)
+    return any(os.path.realpath(root) == wanted for root in summary.roots[:1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from textwrap import dedent
 from typing import assert_never
 
 from rich import box
@@ -22,32 +23,46 @@ from openhands_acp.sessions.story import Asked, Called, Failed, Planned, Said, S
 
 _SHORT_ID = 8
 _PROMPT_LINES = 60
-_WHEN = "2026-01-01 12:00"
-_GAP = 3
-_GAPS = 3 * _GAP + 2
+_WHEN = "Jan 01 12:00"
+_GAP = 2
 _NARROW = 8
 """Columns that a title or a folder keeps even where there is no room."""
 
 
-def table(sessions: Sequence[Found], width: int, *, with_folder: bool) -> RenderableType:
+def table(sessions: Sequence[Found], width: int, now: datetime, *, with_folder: bool) -> RenderableType:
     """Show a list in `width` columns; ids are as short as they can be told apart, titles and folders as they must."""
     length = _telling_apart([found.id for found in sessions])
-    titles = [_title(found) for found in sessions]
     folders = [display.plain(folder(found)) if with_folder else "" for found in sessions]
     sizes = [size(found) for found in sessions]
-    room = width - length - len(_WHEN) - max(map(len, sizes), default=0) - _GAPS - (_GAP if with_folder else 0)
+    gaps = _GAP * (4 if with_folder else 3)
+    room = width - length - len(_WHEN) - max(map(len, sizes), default=0) - gaps
     for_folder = min(max(map(cell_len, folders), default=0), max(room // 3, _NARROW))
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, _GAP - 1, 0, 0), pad_edge=False)
     shown.add_column("ID", style="cyan", no_wrap=True, min_width=length)
     shown.add_column("Title", no_wrap=True, overflow="ellipsis", max_width=max(room - for_folder, _NARROW))
-    shown.add_column("Last", style="dim", no_wrap=True)
+    shown.add_column("Last", style="dim", no_wrap=True, min_width=len(_WHEN))
     shown.add_column("Size", style="dim", justify="right", no_wrap=True)
     if with_folder:
         shown.add_column("Folder", style="dim", no_wrap=True, overflow="ellipsis", max_width=for_folder)
-    for found, title, path, count in zip(sessions, titles, folders, sizes, strict=True):
-        row: list[RenderableType] = [found.id[:length], title, when(found.summary.updated_at), count]
-        shown.add_row(*row, *([Text(path)] if with_folder else []))
+    for found, path, count in zip(sessions, folders, sizes, strict=True):
+        row: list[RenderableType] = [found.id[:length], _title(found), _day(found.summary.updated_at, now), count]
+        shown.add_row(*row, *([Text(_end(path, for_folder))] if with_folder else []))
     return shown
+
+
+def _day(time: datetime, now: datetime) -> str:
+    """Write a time as `ls -l` does: of this year with the hour, else with the year."""
+    local = time.astimezone()
+    return f"{local:%b %d %H:%M}" if local.year == now.astimezone().year else f"{local:%b %d  %Y}"
+
+
+def _end(path: str, room: int) -> str:
+    """Cut a path at its beginning: folders of one person differ at the end."""
+    if cell_len(path) <= room:
+        return path
+    while cell_len(path) >= room:
+        path = path[1:]
+    return f"…{path}"
 
 
 def _title(found: Found) -> Text:
@@ -102,7 +117,7 @@ def spent(summed: Totals) -> str:
 
 def facts(found: Found, summed: Totals) -> list[tuple[str, str]]:
     """List what is known of a session as a whole, by name."""
-    rows = [("session", found.id), ("folder", folder(found)), ("last", when(found.summary.updated_at))]
+    rows = [("session", found.id), ("folder", folder(found)), ("when", when(found.summary.updated_at))]
     rows += [("model", summed.model)] if summed.model else []
     rows += [("mode", summed.mode)] if summed.mode else []
     rows += [("from", "OpenHands (only read)")] if found.is_openhands else []
@@ -111,6 +126,12 @@ def facts(found: Found, summed: Totals) -> list[tuple[str, str]]:
 
 def caption(part: Image) -> str:
     return f"(image: {display.plain(part.mime_type)}, {len(part.data) * 3 // 4:,} bytes)"
+
+
+def printed(text: str, card: Card) -> str:
+    """Return what a tool told without the fence, and what was read without the margin of its line numbers."""
+    shown = display.unfenced(text)
+    return dedent(shown.expandtabs()) if card.kind == "read" else shown
 
 
 def _head(found: Found, summed: Totals) -> RenderableType:
@@ -177,12 +198,12 @@ def _body(call: Called) -> RenderableType | None:
 def _shown(item: Shown, card: Card) -> RenderableType | None:
     match item:
         case ShownText(text):
-            return display.output(display.unfenced(text), is_read=card.kind == "read")
+            return display.output(printed(text, card), is_read=card.kind == "read")
         case ShownCommand(line, output):
             # A title is one line; whoever wants to know what ran wants all of them.
             whole = [Text(display.plain(line.strip()))] if "\n" in line.strip() else []
-            printed = display.output(output, is_read=False) if output else None
-            rows = [*whole, *([printed] if printed is not None else [])]
+            below = display.output(output, is_read=False) if output else None
+            rows = [*whole, *([below] if below is not None else [])]
             return Group(*rows) if rows else None
         case ShownDiff(path, old, new):
             shown = display.diff(old or "", new)

@@ -45,11 +45,11 @@ def as_page(made: Sequence[Entry], title: str = "Mend the tide") -> str:
 def test_a_terminal_shows_the_whole_conversation() -> None:
     shown = in_terminal(stamped(LONG), 80)
     # The time of the head is local.
-    assert re.sub(r"(?m)^last .*$", "last     then", shown) == snapshot("""\
+    assert re.sub(r"(?m)^when .*$", "when     then", shown) == snapshot("""\
 Mend the tide
 session  aa000000-0002-4000-8000-000000000001
 folder   /home/ada/tidepool
-last     then
+when     then
 model    anthropic/claude-sonnet-4-5
 mode     always-ask
 ! a note
@@ -125,6 +125,11 @@ def test_any_conversation_can_be_shown_in_any_width(made: list[Entry]) -> None:
 
 # ---------------------------------------------------------------- the page
 
+
+def call(kind: events.CallKind, shown: events.Shown) -> events.ActionEvent:
+    return events.ActionEvent("c", "p", "t", "{}", "r", "LOW", Card("Look", kind, (), (shown,)))
+
+
 EVIL = "</pre></td></style></title><script>alert(1)</script><img src=x onerror=alert(1)>\"' onload=alert(1) &lt;b&gt;"
 LINKS = "[a](javascript:alert(1)) ![b](https://example.org/b.png) <https://example.org> [c](data:text/html,x)"
 EVIL_PATH = AbsPath(f"/{EVIL}")
@@ -167,7 +172,7 @@ class Seen(HTMLParser):
 
 OURS = set(
     "html head meta title style body header h1 dl dt dd main section div p b span pre code details summary table tbody "
-    "thead tr td th ul ol li img footer a em strong hr blockquote br h2 h3".split()
+    "thead tr td th ul ol li img small ins del a em strong hr blockquote br h2 h3".split()
 )
 NAMES = {"lang", "charset", "http-equiv", "content", "name", "class", "alt", "src", "href", "start"}
 
@@ -201,14 +206,57 @@ def test_a_page_stands_alone_and_has_everything() -> None:
     assert '<img alt="(image: image/png, 3 bytes)" src="data:image/png;base64,aGk=">' in text
     assert "<p>I will <strong>look</strong> first.</p>" in text
     assert (
-        '<tr class="old"><td>2</td><td>- HIGH = 7</td></tr><tr class="new"><td>2</td><td>+ HIGH = 8</td></tr>' in text
-    )
-    assert "<details><summary>30 lines</summary>" in text
+        '<tr class="old"><td>2</td><td>-</td><td>HIGH = 7</td></tr>'
+        '<tr class="new"><td>2</td><td>+</td><td>HIGH = 8</td></tr>'
+    ) in text
+    assert "<small><ins>+1</ins> <del>−1</del></small><small>allowed once</small>" in text
+    # Of a long output the end is open.
+    assert "<details><summary>20 lines before</summary><pre>\nline 1\n" in text
+    assert "line 20</pre></details><pre>\nline 21\n" in text
     assert "1,200 tokens in · 34 out · $0.2500" in text
 
 
+NUMBERED = "\n".join(f"{number:6}\tline" for number in range(8, 12))
+MANY = "\n".join("abc" for _ in range(60))
+
+
+@pytest.mark.parametrize(
+    ("event", "shown"),
+    [
+        (
+            call("read", ShownText(f"```\n{NUMBERED}\n```")),
+            "<pre>\n 8  line\n 9  line\n10  line\n11  line</pre>",
+        ),
+        (call("read", ShownText(MANY)), f"<details><summary>60 lines</summary><pre>\n{MANY}</pre></details>"),
+        (call("other", ShownText("\n\n  a\n\n")), "<pre>\n  a</pre>"),
+        (call("other", ShownText(" \n ")), ""),
+        (
+            call("edit", ShownDiff(AbsPath("/Look"), "a", "a")),
+            '<div class="path">No line differs as it is shown here.</div>',
+        ),
+        (
+            call("edit", ShownDiff(AbsPath("/b"), None, "a")),
+            '<div class="path">/b</div><div class="scroll"><table class="diff">'
+            '<tr class="new"><td>1</td><td>+</td><td>a</td></tr></table></div>',
+        ),
+        (
+            events.ThoughtEvent("m", "r", "x" * 1001),
+            f"<details><summary>a long thought</summary><div>{'x' * 1001}</div></details>",
+        ),
+        (
+            events.MessageEvent("m", "user", (Text(MANY),)),
+            f"<div>{MANY[:159]}</div><details><summary>20 more lines</summary><div>{MANY[160:]}</div></details>",
+        ),
+    ],
+    ids=["numbers", "read", "few", "blank", "same", "new", "thought", "prompt"],
+)
+def test_what_is_long_is_folded_and_margins_go(event: Durable, shown: str) -> None:
+    section = re.search(r"(?s)<section[^>]*>(?:<p>.*?</p>)?(.*)</section>", as_page(stamped([event])))
+    # What is said of a call that never ended comes last.
+    assert section is not None
+    assert section[1].removesuffix("<pre>\nThere is no result of this call.</pre>") == shown
+
+
 def test_a_huge_diff_is_cut_and_not_computed() -> None:
-    diff = ShownDiff(ROOT, "a\n" * 30_000, "b\n" * 30_000)
-    card = Card("Edit", "edit", (), (diff,))
-    text = as_page(stamped([events.ActionEvent("c", "p", "file_editor", "{}", "r", "LOW", card)]))
+    text = as_page(stamped([call("edit", ShownDiff(ROOT, "a\n" * 30_000, "b\n" * 30_000))]))
     assert (text.count("<tr"), "… 58000 more lines" in text) == (2001, True)
