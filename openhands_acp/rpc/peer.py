@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import anyio
 from anyio.abc import TaskGroup
@@ -31,6 +31,8 @@ from openhands_acp.rpc.json import JsonObject, JsonValue
 from openhands_acp.rpc.outbox import Outbox, Plain
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _dispatch = cast(
     "Callable[..., Any]", dispatch_to_response
@@ -185,28 +187,23 @@ class Peer:
         return answer["result"] if "result" in answer else _refused(_refusal(request.method, answer["error"]))
 
     async def _answer(self, key: tuple[type, RequestId], call: Call, work: Awaitable[Reply]) -> None:
-        reply: Reply | None = None
+        outcome: Reply | RpcError = RpcError(REQUEST_CANCELLED)
         try:
             with call.scope:
-                reply = await work
-        except RpcError as error:
-            self._fail(call.id, error)
-        except Exception:
-            logger.exception("answering request %r", call.id)
-            self._fail(call.id, RpcError(INTERNAL_ERROR, _BUG))
-        else:
-            if reply is None:
-                self._fail(call.id, RpcError(REQUEST_CANCELLED))
+                outcome = await _outcome(work, call.id)
+            if isinstance(outcome, RpcError):
+                self._fail(call.id, outcome)
             else:
-                self.outbox.put(Plain({"jsonrpc": "2.0", "id": call.id, "result": reply.result}))
+                self.outbox.put(Plain({"jsonrpc": "2.0", "id": call.id, "result": outcome.result}))
         finally:
             self._calls[key].remove(call)
             if not self._calls[key]:
                 del self._calls[key]
             self._answered.set()
             self._answered = anyio.Event()
-        if reply is not None and reply.then is not None:
-            await reply.then()
+        if isinstance(outcome, Reply) and outcome.then is not None:
+            # Nobody waits for it any more: what goes wrong there is only logged.
+            await _outcome(outcome.then(), call.id)
 
     def _listen(self, method: str, params: JsonObject) -> None:
         if listener := self._listeners.get(method):
@@ -243,6 +240,17 @@ def _entry(method: Method) -> Callable[..., Result]:
             return Error(error.code, error.message, error.data)
 
     return entry
+
+
+async def _outcome(work: Awaitable[T], request_id: RequestId) -> T | RpcError:
+    """Await `work`, whatever goes wrong in it: one request never ends the connection of the others."""
+    try:
+        return await work
+    except RpcError as error:
+        return error
+    except Exception:
+        logger.exception("serving request %r", request_id)
+        return RpcError(INTERNAL_ERROR, _BUG)
 
 
 async def _refused(error: RpcError) -> Reply:
