@@ -70,7 +70,7 @@ def _acp(words: list[str]) -> int:
     # How an editor lets the person log in: it adds `--setup` to an agent's arguments, or replaces them.
     if "--setup" in words:
         return _setup([])
-    if sys.stdin is not None and sys.stdin.isatty():
+    if sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None:
         sys.stderr.write(_HINT)
     # The collector would look through everything that is imported, again and again. Seldom is often enough: without it
     # the garbage of the imports stays in memory for good (0.8 MB). The server sets it back afterwards.

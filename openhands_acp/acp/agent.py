@@ -6,12 +6,13 @@ Translates between the wire and sessions; what a session is made of, the backend
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 import anyio
 import anyio.to_thread
 
+from openhands_acp.acp.calls import Update
 from openhands_acp.acp.clients import Client
 from openhands_acp.acp.connection import auth_methods
 from openhands_acp.acp.content import to_prompt
@@ -37,9 +38,8 @@ from openhands_acp.acp.sessions import (
     Place,
     Sessions,
 )
-from openhands_acp.acp.updates import Update
 from openhands_acp.engine.commands import COMMANDS
-from openhands_acp.engine.events import Entry
+from openhands_acp.engine.events import ConversationStateUpdateEvent, Entry
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Taken
 from openhands_acp.engine.session import Session
@@ -83,25 +83,30 @@ class Agent:
         result = {"sessionId": session.id, **opened.described()}
         # As it is now: a prompt may come before it is told, and is not to be told twice.
         history = tuple(session.entries) if wanted else ()
-        return Reply(result, lambda: self._announce(session, history))
+        return Reply(result, lambda: self._announce(session, lambda: history))
 
     async def load_session(self, _call: Call, params: JsonObject) -> Reply:
         opened = await self._taken_up(read(KeptSession, params))
         # Before the answer: the protocol has the client wait for it.
         await self._sessions.replay(opened.session, tuple(opened.session.entries))
+        # It may have been closed while it was told.
+        opened = self._sessions[opened.session.id]
         return Reply(opened.described(), lambda: self._announce(opened.session))
 
     async def resume_session(self, _call: Call, params: JsonObject) -> Reply:
         opened = await self._taken_up(read(KeptSession, params))
-        return Reply(opened.described(), lambda: self._announce(opened.session))
+        session = opened.session
+        return Reply(opened.described(), lambda: self._announce(session, lambda: _title(session)))
 
     async def fork_session(self, _call: Call, params: JsonObject) -> Reply:
         request = read(KeptSession, params)
-        message_id = (request.meta or {}).get("messageId")
+        meta = request.meta
+        message_id = cast("dict[str, Any]", meta).get("messageId") if isinstance(meta, dict) else None
         up_to = str(message_id) if message_id is not None else None
         opened = await self._sessions.fork(request.sessionId, up_to, _place(request), self._defaults())
-        result = {"sessionId": opened.session.id, **opened.described()}
-        return Reply(result, lambda: self._announce(opened.session))
+        session = opened.session
+        result = {"sessionId": session.id, **opened.described()}
+        return Reply(result, lambda: self._announce(session, lambda: _title(session)))
 
     async def list_sessions(self, _call: Call, params: JsonObject) -> Reply:
         request = read(ListSessions, params)
@@ -164,7 +169,7 @@ class Agent:
     async def _taken_up(self, request: KeptSession) -> Opened:
         return await self._sessions.take_up(request.sessionId, _place(request), self._defaults())
 
-    async def _announce(self, session: Session, history: tuple[Entry, ...] = ()) -> None:
+    async def _announce(self, session: Session, history: Callable[[], tuple[Entry, ...]] = tuple) -> None:
         await self._peer.outbox.flushed()
         await anyio.sleep(_ANNOUNCE_DELAY)
         commands = [
@@ -172,10 +177,10 @@ class Agent:
             | ({"input": {"hint": command.hint}} if command.hint else {})
             for command in COMMANDS
         ]
+        await self._sessions.replay(session, history())
         if session.id in self._sessions:
             update = {"sessionUpdate": "available_commands_update", "availableCommands": commands}
             self._peer.outbox.put(Update(session.id, update))
-            await self._sessions.replay(session, history)
         await self._backend.warm_up()
 
     def _defaults(self) -> Defaults:
@@ -184,6 +189,16 @@ class Agent:
         except NotConfigured as missing:
             data = {"reason": missing.reason, "details": missing.details}
             raise RpcError(AUTH_REQUIRED, message=f"Authentication required: {missing.reason}", data=data) from missing
+
+
+def _title(session: Session) -> tuple[Entry, ...]:
+    """What is told again of a session whose history is not: else it is untitled in the client until it is renamed."""
+    titles = [
+        entry
+        for entry in session.entries
+        if isinstance(entry.event, ConversationStateUpdateEvent) and entry.event.key == "title"
+    ]
+    return tuple(titles[-1:])
 
 
 def _place(request: NewSession | KeptSession) -> Place:

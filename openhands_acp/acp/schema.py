@@ -80,7 +80,8 @@ class KeptSession(BaseModel):
     cwd: str
     mcpServers: list[dict[str, Any]] | None = None
     additionalDirectories: list[str] | None = None
-    meta: dict[str, Any] | None = Field(default=None, alias="_meta")
+    meta: Any = Field(default=None, alias="_meta")
+    """Lenient: whatever is no object is none."""
 
 
 class ListSessions(BaseModel):

@@ -18,10 +18,19 @@ from openhands_acp.acp.clients import Client
 from openhands_acp.acp.editor import EditorFiles, EditorPermissions
 from openhands_acp.acp.options import Options
 from openhands_acp.acp.updates import Projector, State
-from openhands_acp.engine.events import ConversationStarted, Entry, Event, TurnEnded, TurnStarted
+from openhands_acp.engine.events import (
+    AgentErrorEvent,
+    ConversationStarted,
+    Durable,
+    Entry,
+    Event,
+    TurnEnded,
+    TurnStarted,
+)
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Files, Permissions
 from openhands_acp.engine.session import Session
+from openhands_acp.engine.transcript import Transcript
 from openhands_acp.rpc.errors import RpcError
 from openhands_acp.rpc.json import JsonObject
 from openhands_acp.rpc.peer import Peer
@@ -204,17 +213,25 @@ class Sessions:
         """Begin a new session with another's history, up to and with a message. Raises RpcError."""
         opened = self._open.get(session_id)
         entries = tuple(opened.session.entries) if opened else (await self._kept(session_id)).entries
-        return self.open(place, defaults, kept=Kept(_up_to(entries, up_to)))
+        history = _up_to(entries, up_to)
+        opened = self.open(place, defaults, kept=Kept(history))
+        if any(isinstance(entry.event, TurnStarted) for entry in history):
+            # Kept from now on, prompted or not: the client may come back to it in another process.
+            opened.session.claim()
+        return opened
 
     async def replay(self, session: Session, entries: tuple[Entry, ...]) -> None:
         """Tell these events of a session again. Waits while the client is slow, but not while a turn runs.
 
         What a turn says meanwhile would overtake what is still to be told, and close calls before they open.
+        Stops where the session is closed meanwhile.
         """
         projector = Projector(session.id, self._peer.outbox.put, lambda: self._state(session.id), is_replay=True)
         for entry in entries:
             if session.turn is None:
                 await self._peer.outbox.drained()
+            if not self._has(session):
+                return
             projector.publish(entry.event)
 
     def closing(self, session_id: str) -> Awaitable[None]:
@@ -229,6 +246,9 @@ class Sessions:
         for opened in list(self._open.values()):
             await self._backend.close_session(opened.session)
 
+    def _has(self, session: Session) -> bool:
+        return session.id in self and self._open[session.id].session is session
+
     def _is_current(self, opened: Opened, place: Place) -> bool:
         return opened.session.roots == place.roots and not self._backend.has_gone_on(opened.session)
 
@@ -242,7 +262,9 @@ class Sessions:
         try:
             return await self._backend.kept(session_id)
         except NotKept as reason:
-            raise RpcError(NOT_FOUND, message="Session not found", details=str(reason)) from reason
+            # Some clients show a person nothing but the message.
+            message = f"The session cannot be opened: {reason}"
+            raise RpcError(NOT_FOUND, message=message, details=str(reason)) from reason
 
     def _ports(self, session_id: str, roots: tuple[AbsPath, ...]) -> EditorPorts:
         client, ask = self._client, self._peer.request
@@ -272,5 +294,15 @@ def _up_to(entries: tuple[Entry, ...], message_id: str | None) -> tuple[Entry, .
     turns = [entry for entry in copied if isinstance(entry.event, TurnStarted | TurnEnded)]
     if turns and isinstance(turns[-1].event, TurnStarted):
         ended = TurnEnded(turns[-1].event.turn_id, "end_turn")
-        return (*copied, Entry(str(uuid4()), copied[-1].timestamp, ended))
+        events: list[Durable] = [*_not_copied(copied), ended]
+        return (*copied, *(Entry(str(uuid4()), copied[-1].timestamp, event) for event in events))
     return copied
+
+
+def _not_copied(entries: tuple[Entry, ...]) -> list[Durable]:
+    """Close the calls whose results are not in the copy: a model wants one for each."""
+    transcript = Transcript()
+    for entry in entries:
+        transcript.apply(entry.event, entry.id)
+    reason = "this conversation was copied before the call had a result; look before you repeat it"
+    return [AgentErrorEvent(key, call.tool_name, reason) for key, call in transcript.open_calls.items()]

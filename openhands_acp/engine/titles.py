@@ -29,7 +29,8 @@ def title_of(parts: tuple[Part, ...]) -> str | None:
 
 def cleaned(text: str) -> str:
     """Put text on one line of at most 60 characters."""
-    line = " ".join(text.strip().split("\n")[0].split()).strip("\"'`#*. ")
+    line = text.strip().split("\n")[0].replace("**", "").replace("`", "")
+    line = " ".join(line.split()).strip("\"'#* .")
     return line if len(line) <= LONGEST else line[: LONGEST - 1].rstrip() + "…"
 
 

@@ -51,6 +51,9 @@ class FileJournal:
             return
         try:
             self._claim()
+            # What somebody copied is kept at once: it is more than an untouched session.
+            if any(isinstance(entry.event, TurnStarted) for entry in self._held):
+                self._release()
         except OSError as error:
             self._fail(error)
 
@@ -64,15 +67,16 @@ class FileJournal:
     def append(self, entry: Entry) -> None:
         if self._is_over:
             return
-        entries = [entry]
         if self._is_holding:
             self._held.append(entry)
             # Turns from before the claim are history, put in by whoever copies a conversation.
             if self._fd is None or not isinstance(entry.event, TurnStarted):
                 return
-            entries, self._held, self._is_holding = self._held, [], False
         try:
-            self._write(entries)
+            if self._is_holding:
+                self._release()
+            else:
+                self._write([entry])
         except OSError as error:
             self._fail(error)
 
@@ -137,6 +141,10 @@ class FileJournal:
         if len(line) > LIMIT or b'"$blob"' in line:
             line = _spelt(put_away(record, self._blobs.keep))
         return line
+
+    def _release(self) -> None:
+        entries, self._held, self._is_holding = self._held, [], False
+        self._write(entries)
 
     def _write(self, entries: list[Entry]) -> None:
         assert self._fd is not None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from openhands_acp.engine.events import TurnEnded
+from openhands_acp.engine.events import AgentErrorEvent, TurnEnded
 from openhands_acp.engine.messages import AssistantMessage, ToolMessage, UserMessage
 from openhands_acp.engine.ports import Taken
 from tests.harness.check import MemoryJournal, Running, TestBackend, agent
@@ -108,6 +109,23 @@ async def test_a_fork_has_the_history_and_a_life_of_its_own(tmp_path: Path, is_c
         assert len(running.backend.sessions[original].transcript.history()) == 5
         unknown = await running.editor.request("session/fork", **params, _meta={"messageId": "nobody's"})
         assert unknown["code"] == -32002
+
+
+async def test_a_fork_of_a_running_turn_says_what_was_not_copied(tmp_path: Path) -> None:
+    # Meta that is no object is none: the schema says so.
+    run = call("terminal", command="echo started; read -r < go")
+    os.mkfifo(tmp_path / "go")
+    async with agent(tmp_path, [run], [say("Done.")], [say("Copied.")], mode="always-approve") as running:
+        prompt = running.ask_prompt("hi")
+        await running.editor.until_update("tool_call_update", status="in_progress")
+        fork = await running.editor.request(
+            "session/fork", sessionId=running.session_id, cwd=str(tmp_path), mcpServers=[], _meta="none"
+        )
+        copy = running.backend.sessions[fork["sessionId"]]
+        told = [entry.event.error for entry in copy.entries if isinstance(entry.event, AgentErrorEvent)]
+        assert told == ["this conversation was copied before the call had a result; look before you repeat it"]
+        (tmp_path / "go").write_text("go\n")
+        assert (await running.editor.answer(prompt))["result"] == {"stopReason": "end_turn"}
 
 
 async def test_a_crash_is_closed_by_loading_and_nothing_is_run(tmp_path: Path) -> None:
