@@ -39,7 +39,7 @@ from openhands_acp.acp.sessions import (
     Sessions,
 )
 from openhands_acp.engine.commands import COMMANDS
-from openhands_acp.engine.events import ConversationStateUpdateEvent, Entry
+from openhands_acp.engine.events import ConversationStateUpdateEvent, Durable, Entry, UsageEvent
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Taken
 from openhands_acp.engine.session import Session
@@ -96,7 +96,7 @@ class Agent:
     async def resume_session(self, _call: Call, params: JsonObject) -> Reply:
         opened = await self._taken_up(read(KeptSession, params))
         session = opened.session
-        return Reply(opened.described(), lambda: self._announce(session, lambda: _title(session)))
+        return Reply(opened.described(), lambda: self._announce(session, lambda: _standing(session)))
 
     async def fork_session(self, _call: Call, params: JsonObject) -> Reply:
         request = read(KeptSession, params)
@@ -106,7 +106,7 @@ class Agent:
         opened = await self._sessions.fork(request.sessionId, up_to, _place(request), self._defaults())
         session = opened.session
         result = {"sessionId": session.id, **opened.described()}
-        return Reply(result, lambda: self._announce(session, lambda: _title(session)))
+        return Reply(result, lambda: self._announce(session, lambda: _standing(session)))
 
     async def list_sessions(self, _call: Call, params: JsonObject) -> Reply:
         request = read(ListSessions, params)
@@ -191,14 +191,15 @@ class Agent:
             raise RpcError(AUTH_REQUIRED, message=f"Authentication required: {missing.reason}", data=data) from missing
 
 
-def _title(session: Session) -> tuple[Entry, ...]:
-    """What is told again of a session whose history is not: else it is untitled in the client until it is renamed."""
-    titles = [
-        entry
-        for entry in session.entries
-        if isinstance(entry.event, ConversationStateUpdateEvent) and entry.event.key == "title"
-    ]
-    return tuple(titles[-1:])
+def _standing(session: Session) -> tuple[Entry, ...]:
+    """What is told again of a session whose history is not: else it has neither title nor usage in the client."""
+    titles = [entry for entry in session.entries if _is_title(entry.event)]
+    usages = [entry for entry in session.entries if isinstance(entry.event, UsageEvent) and entry.event.context_window]
+    return (*titles[-1:], *usages[-1:])
+
+
+def _is_title(event: Durable) -> bool:
+    return isinstance(event, ConversationStateUpdateEvent) and event.key == "title"
 
 
 def _place(request: NewSession | KeptSession) -> Place:

@@ -192,6 +192,7 @@ async def test_resume(machine: Machine) -> None:
 > 2 session/resume {"sessionId": "S1", "cwd": "PROJECT", "mcpServers": []}
 < 2 = {"modes": "llm-approve", "configOptions": {"mode": "llm-approve", "model": "fake/model"}}
 < S1 session_info_update {"title": "mend it"}
+< S1 usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
 < S1 available_commands_update {"availableCommands": ["help", "title"]}
 > 3 session/prompt {"sessionId": "S1", "prompt": [{"type": "text", "text": "and now?"}]}
 < S1 agent_message_chunk {"messageId": "M1", "content": {"type": "text", "text": "Again."}}
@@ -345,6 +346,7 @@ async def test_fork(machine: Machine) -> None:
 > 5 session/fork {"sessionId": "S1", "cwd": "PROJECT", "mcpServers": []}
 < 5 = {"sessionId": "S2", "modes": "always-ask", "configOptions": {"mode": "always-ask", "model": "fake/model"}}
 < S2 session_info_update {"title": "first"}
+< S2 usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
 < S2 available_commands_update {"availableCommands": ["help", "title"]}
 > 6 session/fork {"sessionId": "S1", "cwd": "PROJECT", "mcpServers": [], "_meta": {"messageId": "M1"}}
 < 6 = {"sessionId": "S3", "modes": "always-ask", "configOptions": {"mode": "always-ask", "model": "fake/model"}}
