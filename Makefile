@@ -31,6 +31,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix
 
 bench: $(VENV)/.test
+	./.ci/openhands-tools .venv-openhands
 	$(BIN)/python -m tests.bench $(ARGS)
 
 schemas: $(VENV)/.run

@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -21,22 +23,29 @@ import anyio.to_thread
 
 from openhands_acp.acp.sessions import Defaults, EditorPorts, Kept, Listed, NotConfigured
 from openhands_acp.engine.events import ConversationStarted, NoticeEvent, SystemPromptEvent
+from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, Terminals
 from openhands_acp.engine.prompt import STATIC, dynamic, look_around
 from openhands_acp.engine.session import Beginning, Ports, Session
+from openhands_acp.engine.snapshots import Snapshots
+from openhands_acp.engine.tool import Tool
 from openhands_acp.llm.model import ModelSettings
 from openhands_acp.llm.scripted import Scripted
+from openhands_acp.llm.thinking import levels
+from openhands_acp.local.elsewhere import Elsewhere
+from openhands_acp.local.environment import LoginEnvironment
 from openhands_acp.local.files import LocalFiles
+from openhands_acp.local.search import LocalSearch
 from openhands_acp.local.terminals import LocalTerminals
 from openhands_acp.options import Options
 from openhands_acp.providers import KEY_NAMES, missing
 from openhands_acp.settings import Settings, load_settings
 from openhands_acp.store.journal import FileJournal
 from openhands_acp.store.library import Library, Stored
-from openhands_acp.tools import BUILTIN
 
 if TYPE_CHECKING:
     from openhands_acp.archive import Archive
+    from openhands_acp.local.snapshots import LocalSnapshots
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +65,12 @@ class Backend:
     _told: tuple[str, ...] = ()
     _library: OpenModel | None = None
     _loading: anyio.Event | None = None
-    _models: dict[str, LLM] = field(default_factory=dict[str, LLM])
+    _models: dict[tuple[str, str], LLM] = field(default_factory=dict[tuple[str, str], LLM])
     _held: dict[str, tuple[Terminals, FileJournal]] = field(default_factory=dict[str, tuple[Terminals, FileJournal]])
+    _snapshots: dict[str, LocalSnapshots] = field(default_factory=dict[str, "LocalSnapshots"])
+    """Of the sessions that had a turn."""
     _has_resumed: bool = False
+    _login: LoginEnvironment = field(default_factory=LoginEnvironment)
 
     def __post_init__(self) -> None:
         # For its side effects: the files' validators are made now, while no client waits for a session.
@@ -77,7 +89,7 @@ class Backend:
             raise NotConfigured(lacking.reason, lacking.details)
         assert settings.model is not None
         titles = settings.titles and not settings.model.startswith(_SCRIPTED)
-        return Defaults(settings.mode, settings.model, settings.models, titles)
+        return Defaults(settings.mode, settings.model, settings.models, titles, settings.thought_level)
 
     async def kept(self, session_id: str) -> Kept:
         return await self._archive().kept(session_id)
@@ -86,7 +98,10 @@ class Backend:
         return await self._archive().listed(cwd, cursor)
 
     async def delete(self, session_id: str) -> None:
+        from openhands_acp.local.snapshots import forget_session
+
         await self._archive().delete(session_id)
+        await anyio.to_thread.run_sync(forget_session, self._home() / "acp", session_id)
 
     def has_gone_on(self, session: Session) -> bool:
         return self._held[session.id][1].has_gone_on()
@@ -100,7 +115,8 @@ class Backend:
     def open_session(self, started: ConversationStarted, editor: EditorPorts, kept: Kept | None) -> Session:
         settings = self._settings
         assert settings is not None
-        terminals = LocalTerminals(hide=KEY_NAMES | _ours())
+        outputs = self._sessions() / started.session_id.replace("-", "") / "output"
+        terminals = self._terminals(settings, editor, outputs)
         journal = self._journal(started.session_id, editor, kept)
         self._held[started.session_id] = terminals, journal
         files = editor.files(LocalFiles())
@@ -108,21 +124,46 @@ class Backend:
         async def describe() -> SystemPromptEvent:
             # From the disk: an editor asked for a file that is not there may show the person an error.
             surroundings = await look_around(started.roots, LocalFiles())
-            names = tuple(tool.spec.name for tool in tools)
+            names = tuple(tool.spec.name for tool in tools())
             return SystemPromptEvent(STATIC, dynamic(surroundings, datetime.now(UTC).astimezone()), names)
 
-        tools = tuple(make() for make in BUILTIN)
+        def open_snapshots() -> Snapshots:
+            # Late: a process in which nobody has prompted yet needs no database.
+            from openhands_acp.local.snapshots import LocalSnapshots
+
+            opened = LocalSnapshots(self._home() / "acp", started.session_id, started.roots)
+            self._snapshots[started.session_id] = opened
+            return opened
+
+        @cache
+        def tools() -> tuple[Tool, ...]:
+            # Late: they are half of what is ours, and nothing before the first prompt needs them.
+            from openhands_acp.tools import tools_for
+
+            return tools_for(started.model, kept.tools if kept else ())
+
         ports = Ports(
             open_llm=self.open_llm,
             files=files,
             terminals=terminals,
+            search=LocalSearch(environment=self._login),
             permissions=editor.permissions,
             journal=journal,
             publish=editor.publish,
             drained=editor.drained,
             describe=describe,
+            open_snapshots=open_snapshots,
+            outputs=AbsPath(str(outputs)),
         )
-        return Session(started, ports, tools, Beginning(settings.max_steps, kept.entries if kept else ()))
+        beginning = Beginning(settings.max_steps, settings.max_cost, kept.entries if kept else ())
+        return Session(started, ports, tools, beginning)
+
+    def _terminals(self, settings: Settings, editor: EditorPorts, outputs: Path) -> Terminals:
+        hide = (KEY_NAMES - set(settings.pass_env)) | _ours()
+        local = LocalTerminals(hide=hide, spool=outputs, environment=self._login)
+        return (
+            editor.terminals(local, Elsewhere(local.state, outputs).spell) if settings.terminal == "client" else local
+        )
 
     def _archive(self) -> Archive:
         # Late: a process that only begins sessions never reads OpenHands' own (0.5 MB).
@@ -159,24 +200,33 @@ class Backend:
         return journal
 
     async def warm_up(self) -> None:
+        self._login.begin()
+        await anyio.to_thread.run_sync(_import_tools, abandon_on_cancel=True)
         if self._settings and self._settings.model and not self._settings.model.startswith(_SCRIPTED):
             await self._load_library()
 
     async def close_session(self, session: Session) -> None:
         terminals, journal = self._held.pop(session.id)
-        await terminals.close()
+        if (snapshots := self._snapshots.pop(session.id, None)) is not None:
+            await snapshots.close()
+        await terminals.end()
         journal.close()
 
-    async def open_llm(self, model: str) -> LLM:
-        """Return the one client of `model`; waits while LiteLLM is still being imported."""
-        if model not in self._models:
-            self._models[model] = Scripted() if model.startswith(_SCRIPTED) else await self._open_litellm(model)
-        return self._models[model]
+    def thought_levels(self, model: str) -> tuple[str, ...]:
+        return levels(model)
 
-    async def _open_litellm(self, model: str) -> LLM:
+    async def open_llm(self, model: str, thought_level: str) -> LLM:
+        """Return the one client of `model` at this level; waits while LiteLLM is still being imported."""
+        level = thought_level if thought_level in levels(model) else "default"
+        if (model, level) not in self._models:
+            is_scripted = model.startswith(_SCRIPTED)
+            self._models[model, level] = Scripted() if is_scripted else await self._open_litellm(model, level)
+        return self._models[model, level]
+
+    async def _open_litellm(self, model: str, thought_level: str) -> LLM:
         library = await self._load_library()
         # Anew for this model: key and address in a file count only for the provider that they were written for.
-        return library(_model_settings(model, load_settings(replace(self.options, model=model))))
+        return library(_model_settings(model, load_settings(replace(self.options, model=model)), thought_level))
 
     async def _load_library(self) -> OpenModel:
         while self._library is None:
@@ -197,6 +247,11 @@ def _ours() -> frozenset[str]:
     return frozenset(name for name, value in _OURS.items() if os.environ.get(name, value) == value)
 
 
+def _import_tools() -> None:
+    # For its side effect: the first turn finds them there.
+    import_module("openhands_acp.tools")
+
+
 def _import_litellm() -> OpenModel:
     # Late, because it takes seconds, and in a thread, so that nobody waits who does not need it.
     # The collector would look at what is imported again and again, now (a fifth of the time) and while a model streams.
@@ -211,11 +266,12 @@ def _import_litellm() -> OpenModel:
     return via_litellm.LiteLLM
 
 
-def _model_settings(model: str, settings: Settings) -> ModelSettings:
+def _model_settings(model: str, settings: Settings, thought_level: str) -> ModelSettings:
     return ModelSettings(
         model=model,
         api_key=settings.api_key.value if settings.api_key else None,
         base_url=settings.base_url,
         context_window=settings.context_window,
+        thought_level=thought_level,
         deadlines=settings.deadlines,
     )

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from openhands_acp.engine.modes import Mode
 from openhands_acp.llm.model import Deadlines, default_deadlines
@@ -33,12 +34,20 @@ class Settings:
     deadlines: Deadlines
     titles: bool
     """Whether the model is asked for a title after a session's first turn."""
+    thought_level: str
+    """How much the model of a new session is asked to think; "default" leaves it to the provider."""
     max_steps: int
     """Model calls in one turn."""
+    max_cost: float | None
+    """Dollars that one session may cost; None is no limit."""
     models: tuple[str, ...]
     """What the model picker offers: the model in force first."""
     context_window: int | None
     """Tokens; for models that LiteLLM has no figure for."""
+    terminal: Literal["local", "client"]
+    """Where commands run, if the client offers terminals."""
+    pass_env: tuple[str, ...]
+    """Variables with keys of model providers that commands may see."""
     problems: tuple[str, ...]
     """What was wrong in files, one line each, for a person."""
 
@@ -65,9 +74,13 @@ def load_settings(options: Options, environ: Mapping[str, str] = os.environ, hom
         log_file=options.log_file,
         deadlines=_deadlines(acp.deadlines, base_url),
         titles=acp.titles,
+        thought_level=acp.thought_level,
         max_steps=acp.max_steps,
+        max_cost=acp.max_cost,
         models=tuple(dict.fromkeys(offered)),
         context_window=acp.context_window,
+        terminal=acp.terminal,
+        pass_env=tuple(acp.pass_env),
         problems=(*acp_problems, *openhands_problems),
     )
 

@@ -10,13 +10,15 @@ import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from openhands_acp.engine.modes import Mode
 
 Words = Annotated[str, Field(min_length=1)]
+Dollars = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+ThoughtLevel: TypeAlias = Literal["default", "off", "low", "medium", "high"]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 # Building a validator costs milliseconds of start-up, so it waits until there is a file to read (`defer_build`).
@@ -62,9 +64,25 @@ class AcpFile(BaseModel):
     titles: bool = Field(
         default=True, description="Ask the model for a session's title after its first turn (one small call)."
     )
+    thought_level: ThoughtLevel = Field(
+        default="default",
+        description="How much the model is asked to think, if it can be; the provider decides if not set.",
+    )
+    max_cost: Dollars | None = Field(
+        default=None, description="Dollars that one session may cost, as far as prices are known; then it stops."
+    )
     max_steps: int = Field(default=500, ge=1, description="Model calls in one turn; then the turn ends.")
     context_window: int | None = Field(
         default=None, ge=1, description="Tokens that the model can read, if LiteLLM does not know the model."
+    )
+    terminal: Literal["local", "client"] = Field(
+        default="local",
+        description="Where commands run: here, or in the editor's own terminals where it offers them.",
+    )
+    pass_env: list[Words] = Field(
+        default=[],
+        description="Variables with keys of model providers that commands may see; else they see none.",
+        examples=[["OPENAI_API_KEY"]],
     )
     deadlines: DeadlinesTable | None = None
 
@@ -87,7 +105,7 @@ def read_acp(path: Path) -> tuple[AcpFile, list[str]]:
     """Return what is right in `acp.toml` and what is wrong; a file that is not there is neither."""
     text, problems = _read(path)
     if not text:
-        return AcpFile(), problems
+        return AcpFile.model_construct(), problems
     table, problems = _lenient_toml(path, text)
     file, more = _keep_the_good(AcpFile, table, path, text)
     return file, problems + more
@@ -97,7 +115,7 @@ def read_openhands(path: Path) -> tuple[OpenHandsFile, list[str]]:
     """Return the model that OpenHands itself was set up with."""
     text, problems = _read(path)
     if not text:
-        return OpenHandsFile(), problems
+        return OpenHandsFile.model_construct(), problems
     try:
         document: Any = json.loads(text)
     except json.JSONDecodeError as error:

@@ -34,9 +34,13 @@ def test_without_any_source_the_defaults_count(tmp_path: Path) -> None:
         log_file=None,
         deadlines=Deadlines(),
         titles=True,
+        thought_level="default",
         max_steps=500,
+        max_cost=None,
         models=(),
         context_window=None,
+        terminal="local",
+        pass_env=(),
         problems=(),
     )
 
@@ -48,8 +52,12 @@ def test_every_setting_of_the_file_counts(tmp_path: Path) -> None:
         base_url = "http://127.0.0.1:1/v1"
         models = ["openai/b", "openai/a"]
         mode = "plan"
+        thought_level = "high"
         max_steps = 7
+        max_cost = 2.5
         context_window = 1000
+        terminal = "client"
+        pass_env = ["OPENAI_API_KEY"]
         [deadlines]
         connect = 1
         """
@@ -66,9 +74,13 @@ def test_every_setting_of_the_file_counts(tmp_path: Path) -> None:
         # The two that are not set are those of a server on this machine.
         deadlines=Deadlines(connect=1, first_token=600, between_chunks=600),
         titles=True,
+        thought_level="high",
         max_steps=7,
+        max_cost=2.5,
         models=("openai/a", "openai/b"),
         context_window=1000,
+        terminal="client",
+        pass_env=("OPENAI_API_KEY",),
         problems=(),
     )
 

@@ -15,6 +15,10 @@ class Client:
     version: str = ""
     reads_files: bool = False
     writes_files: bool = False
+    has_terminals: bool = False
+    """Runs commands in terminals of its own."""
+    draws_terminals: bool = False
+    """Displays terminals that we feed; said in `_meta`, for the protocol has no place for it yet."""
     has_terminal_auth: bool = False
 
     @property
@@ -38,6 +42,8 @@ def client_from(params: Mapping[str, Any]) -> Client:
         version=str(info.get("version", "")),
         reads_files=fs.get("readTextFile") is True,
         writes_files=fs.get("writeTextFile") is True,
+        has_terminals=capabilities.get("terminal") is True,
+        draws_terminals=meta.get("terminal_output") is True,
         # Zed said it in `_meta` before the protocol had a place for it.
         has_terminal_auth=_mapping(capabilities.get("auth")).get("terminal") is True
         or meta.get("terminal-auth") is True,

@@ -20,6 +20,9 @@ from openhands_acp.engine.events import Location, Shown, ShownCommand, ShownDiff
 from openhands_acp.engine.messages import Image, Part, Text
 from openhands_acp.rpc.errors import INVALID_PARAMS, RpcError
 
+_SHOWN_IMAGE = 2 * 1024 * 1024
+"""Characters of one image that go into a message: some clients read lines with a limit."""
+
 
 def to_prompt(blocks: Sequence[ContentBlock]) -> tuple[PromptPart, ...]:
     """Translate a prompt. Raises RpcError for content that was not advertised."""
@@ -60,21 +63,46 @@ def part_to_wire(part: Part) -> dict[str, Any]:
 
 def shown_to_wire(shown: Sequence[Shown]) -> list[dict[str, Any]]:
     """`ToolCallContent[]`."""
-    return [_shown_to_wire(item) for item in shown]
+    return [wire for item in shown for wire in _shown_to_wire(item)]
 
 
-def _shown_to_wire(item: Shown) -> dict[str, Any]:
+def _shown_to_wire(item: Shown) -> list[dict[str, Any]]:
     match item:
         case ShownText(text):
-            return {"type": "content", "content": {"type": "text", "text": text}}
+            return [_text_to_wire(text)]
         case ShownCommand(line, output):
-            text = fenced(f"$ {line}" + (f"\n{output}" if output else ""), "console")
-            return {"type": "content", "content": {"type": "text", "text": text}}
+            return [_text_to_wire(fenced(f"$ {line}" + (f"\n{output}" if output else ""), "console"))]
         case ShownDiff(path, old, new):
             # Never null for a new file: a serializer between us and the screen may drop it (clients.md rule 6).
-            return {"type": "diff", "path": path, "oldText": old or "", "newText": new}
+            diff = {"type": "diff", "path": path, "oldText": old or "", "newText": new or ""}
+            # The protocol has a place for texts, and none for what else becomes of a file.
+            return [*([_text_to_wire(_besides(item))] if item.besides else []), diff]
         case _:
             assert_never(item)
+
+
+def _besides(diff: ShownDiff) -> str:
+    """Say it in Markdown, which would take underscores for emphasis."""
+    words = diff.besides
+    if diff.moved_from is not None:
+        words = words.replace(diff.moved_from, f"`{diff.moved_from}`")
+    return f"{words}: `{diff.path}`"
+
+
+def images_to_wire(images: Sequence[Image]) -> list[dict[str, Any]]:
+    """`ToolCallContent[]`; of an image that makes too long a line, what it is."""
+    return [
+        {"type": "content", "content": part_to_wire(image)}
+        if len(image.data) <= _SHOWN_IMAGE
+        else _text_to_wire(
+            f"(an image of {len(image.data) * 3 // 4 - image.data.count('='):,} bytes, too large to show here)"
+        )
+        for image in images
+    ]
+
+
+def _text_to_wire(text: str) -> dict[str, Any]:
+    return {"type": "content", "content": {"type": "text", "text": text}}
 
 
 def locations_to_wire(locations: Sequence[Location]) -> list[dict[str, Any]]:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import logging
 import os
 import stat
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import anyio
 
+from openhands_acp.acp.buffers import Buffers
 from openhands_acp.acp.clients import Client
 from openhands_acp.acp.content import locations_to_wire, shown_to_wire
 from openhands_acp.engine.paths import AbsPath, is_inside
-from openhands_acp.engine.ports import Answer, DirEntry, FileChanged, Files, Question, TextFile
+from openhands_acp.engine.ports import Answer, DirEntry, FileChanged, Files, Question, TextFile, UnreadableFile
 from openhands_acp.rpc.errors import RemoteError
 
 logger = logging.getLogger(__name__)
@@ -28,6 +30,13 @@ Ask = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
 _PATIENCE = 10.0
 """Seconds for the editor to read or write one file; then it is done without it."""
+
+_PAUSES = (0.05, 0.1, 0.2, 0.4)
+"""Seconds between looks at a file that the editor may be about to reload."""
+_CONTESTED = (
+    "the editor holds changes to it that are not saved, and it changed on the disk as well; to lose neither, "
+    "nothing was written. Ask the person to save or reload it in the editor, then try again"
+)
 
 
 @dataclass(slots=True)
@@ -42,8 +51,10 @@ class EditorFiles:
     client: Client
     ask: Ask
     disk: Files
-    _seen: dict[AbsPath, str] = field(default_factory=dict[AbsPath, str])
-    """Text that was on disk when it was last looked at, to tell an unsaved buffer from a stale one."""
+    _buffers: Buffers = field(default_factory=Buffers)
+    _contested: set[AbsPath] = field(default_factory=set[AbsPath])
+    began: int = field(default_factory=time.time_ns)
+    """Nanoseconds; what was on the disk before, the editor had time to notice."""
 
     async def read(self, path: AbsPath) -> TextFile:
         try:
@@ -57,13 +68,25 @@ class EditorFiles:
         if not _is_plain(on_disk):
             return on_disk
         buffer = await self._buffer(path)
-        before, self._seen[path] = self._seen.get(path), _lf(on_disk.text)
-        if buffer is None or _lf(buffer) == _lf(on_disk.text):
-            return on_disk
-        if not buffer or _lf(buffer) == before:
-            # "" may mean missing; and what was on disk before means that the editor has not noticed the change yet.
-            return on_disk
-        return replace(on_disk, text=_like(on_disk.text, buffer))
+        is_fresh = not self._buffers.knows(path) and _changed_after(path, self.began)
+        if is_fresh and path not in self._contested:
+            on_disk, buffer = await self._reloaded(path, on_disk, buffer)
+        counting = self._buffers.settle(
+            path, _lf(on_disk.text), None if buffer is None else _lf(buffer), is_fresh=is_fresh
+        )
+        self._contested.discard(path)
+        if counting.is_contested:
+            self._contested.add(path)
+        return on_disk if counting.text is None else replace(on_disk, text=_like(on_disk.text, counting.text))
+
+    async def _reloaded(self, path: AbsPath, on_disk: TextFile, buffer: str | None) -> tuple[TextFile, str | None]:
+        """Give the editor a moment to notice that a file changed on the disk."""
+        for pause in _PAUSES:
+            if not buffer or _lf(buffer) == _lf(on_disk.text):
+                break
+            await anyio.sleep(pause)
+            on_disk, buffer = await self.disk.read(path), await self._buffer(path)
+        return on_disk, buffer
 
     async def write(self, path: AbsPath, file: TextFile, *, replaces: TextFile | None) -> TextFile:
         await self._check(path, replaces)
@@ -88,6 +111,9 @@ class EditorFiles:
         if (on_disk := await self._on_disk(path)) is not None:
             await self.disk.remove(path, replaces=on_disk)
 
+    async def read_bytes(self, path: AbsPath, limit: int) -> bytes:
+        return await self.disk.read_bytes(path, limit)
+
     async def entries(self, path: AbsPath) -> list[DirEntry]:
         return await self.disk.entries(path)
 
@@ -98,6 +124,8 @@ class EditorFiles:
             now = None
         if now != replaces:
             raise FileChanged(path, now)
+        if path in self._contested:
+            raise UnreadableFile(_CONTESTED)
 
     async def _on_disk(self, path: AbsPath) -> TextFile | None:
         try:
@@ -186,6 +214,13 @@ def _like(on_disk: str, buffer: str) -> str:
     """Give the editor's text the disk's line endings: editors that keep them apart hand out bare line feeds."""
     is_crlf = "\r\n" in on_disk and "\n" not in on_disk.replace("\r\n", "")
     return buffer.replace("\n", "\r\n") if is_crlf and "\r\n" not in buffer else buffer
+
+
+def _changed_after(path: AbsPath, moment: int) -> bool:
+    try:
+        return os.stat(path).st_mtime_ns > moment
+    except OSError:
+        return False
 
 
 def _mode(path: AbsPath) -> int | None:

@@ -21,6 +21,13 @@ MODES: dict[Mode, tuple[str, str]] = {
     "plan": ("Plan", "Read only: look around and make a plan"),
 }
 assert tuple(MODES) == get_args(Mode)
+THOUGHT_LEVELS: dict[str, tuple[str, str]] = {
+    "default": ("Model's own", "As much as the provider thinks fit"),
+    "off": ("Off", "No thinking before an answer, or as little as the model can"),
+    "low": ("Low", "A little: quick and cheap"),
+    "medium": ("Medium", "Some"),
+    "high": ("High", "Much: slow and dear"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,9 @@ class Options:
     mode: str
     model: str
     models: Sequence[str]
+    thought_level: str = "default"
+    thought_levels: Sequence[str] = ()
+    """What the model offers; the option is there if it offers any."""
 
     def modes(self) -> dict[str, Any]:
         """`SessionModeState`."""
@@ -39,10 +49,16 @@ class Options:
     def config_options(self) -> list[dict[str, Any]]:
         """`SessionConfigOption[]`: always the whole list."""
         models = list(dict.fromkeys([*self.models, self.model]))
-        return [
+        options = [
             _select("mode", "Mode", self.mode, {mode: MODES[mode] for mode in MODES}),
             _select("model", "Model", self.model, {model: (model, None) for model in models}),
         ]
+        if self.thought_levels:
+            # A level that this model does not have counts as none; it counts again with a model that has it.
+            level = self.thought_level if self.thought_level in self.thought_levels else "default"
+            choices: dict[Any, tuple[str, str | None]] = {each: THOUGHT_LEVELS[each] for each in self.thought_levels}
+            options.append(_select("thought_level", "Thinking", level, choices))
+        return options
 
     def check(self, option_id: str, value: object) -> str:
         """Return `value` if the option may take it. Raises RpcError with the list of what it may."""
@@ -52,7 +68,8 @@ class Options:
                 if not isinstance(value, str) or value not in values:
                     raise RpcError(INVALID_PARAMS, f"{option_id} cannot be {value!r}; it is one of {', '.join(values)}")
                 return value
-        raise RpcError(INVALID_PARAMS, f"there is no option {option_id!r}; the options are mode and model")
+        known = ", ".join(option["id"] for option in self.config_options())
+        raise RpcError(INVALID_PARAMS, f"there is no option {option_id!r}; the options are {known}")
 
 
 def _select(option_id: str, name: str, current: str, choices: dict[Any, tuple[str, str | None]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import anyio
 from openhands_acp.acp.clients import Client
 from openhands_acp.acp.editor import EditorFiles, EditorPermissions
 from openhands_acp.acp.options import Options
+from openhands_acp.acp.terminals import ClientTerminals, Spell
 from openhands_acp.acp.updates import Projector, State
 from openhands_acp.engine.events import (
     AgentErrorEvent,
@@ -24,11 +25,12 @@ from openhands_acp.engine.events import (
     Durable,
     Entry,
     Event,
+    SystemPromptEvent,
     TurnEnded,
     TurnStarted,
 )
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import Files, Permissions
+from openhands_acp.engine.ports import Files, Permissions, Terminals
 from openhands_acp.engine.session import Session
 from openhands_acp.engine.transcript import Transcript
 from openhands_acp.rpc.errors import RpcError
@@ -70,6 +72,7 @@ class Defaults:
     models: tuple[str, ...]
     titles: bool = False
     """Whether the model may be asked for a title after the first turn."""
+    thought_level: str = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,12 @@ class Kept:
     notes: tuple[str, ...] = ()
     """What was wrong with it, in sentences."""
     origin: object = None
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Name the tools that it was told of last; empty if it never was."""
+        prompts = [entry.event for entry in self.entries if isinstance(entry.event, SystemPromptEvent)]
+        return prompts[-1].tools if prompts else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,8 @@ class EditorPorts:
 
     files: Callable[[Files], Files]
     """Puts the editor in front of a disk."""
+    terminals: Callable[[Terminals, Spell], Terminals]
+    """Has commands run in the editor's own terminals, where it offers them, else in these."""
     permissions: Permissions
     publish: Callable[[Event], None]
     drained: Callable[[], Awaitable[None]]
@@ -107,6 +118,10 @@ class Backend(Protocol):
 
     def defaults(self) -> Defaults:
         """Read the settings anew. Raises NotConfigured."""
+        ...
+
+    def thought_levels(self, model: str) -> tuple[str, ...]:
+        """Return how much thinking a model can be asked for; none if it is not known to think."""
         ...
 
     def open_session(self, started: ConversationStarted, editor: EditorPorts, kept: Kept | None) -> Session: ...
@@ -149,11 +164,16 @@ class Opened:
     mcp_servers: tuple[JsonObject, ...]
     """As the client named them; not connected yet."""
     titles: bool = False
+    thought_levels: Callable[[str], tuple[str, ...]] = lambda _model: ()
+    """Says what a model offers."""
     closed: anyio.Event | None = None
     """Set to be waited for once the session is being closed: from then on no request finds it."""
 
     def options(self) -> Options:
-        return Options(self.session.mode, self.session.model, self.models)
+        session = self.session
+        return Options(
+            session.mode, session.model, self.models, session.thought_level, self.thought_levels(session.model)
+        )
 
     def described(self) -> dict[str, Any]:
         """What the answers to new, load, resume and fork have in common."""
@@ -188,9 +208,11 @@ class Sessions:
     def open(self, place: Place, defaults: Defaults, session_id: str | None = None, kept: Kept | None = None) -> Opened:
         """Open a new session, or one that was kept, under this id."""
         session_id = session_id or str(uuid4())
-        started = ConversationStarted(session_id, place.roots, defaults.mode, defaults.model)
+        started = ConversationStarted(session_id, place.roots, defaults.mode, defaults.model, defaults.thought_level)
         session = self._backend.open_session(started, self._ports(session_id, place.roots), kept)
-        self._open[session_id] = Opened(session, defaults.models, place.mcp_servers, defaults.titles)
+        self._open[session_id] = Opened(
+            session, defaults.models, place.mcp_servers, defaults.titles, self._backend.thought_levels
+        )
         for note in kept.notes if kept else ():
             logger.warning("session %s: %s", session_id, note)
         return self._open[session_id]
@@ -268,10 +290,24 @@ class Sessions:
 
     def _ports(self, session_id: str, roots: tuple[AbsPath, ...]) -> EditorPorts:
         client, ask = self._client, self._peer.request
+        projector = Projector(
+            session_id,
+            self._peer.outbox.put,
+            lambda: self._state(session_id),
+            draws=roots[0] if client.draws_terminals else None,
+        )
+
+        def terminals(local: Terminals, spell: Spell) -> Terminals:
+            if not client.has_terminals:
+                return local
+            projector.shows_own_terminals()
+            return ClientTerminals(session_id, ask, local, spell)
+
         return EditorPorts(
             files=lambda disk: EditorFiles(session_id, roots, client, ask, disk),
+            terminals=terminals,
             permissions=EditorPermissions(session_id, ask),
-            publish=Projector(session_id, self._peer.outbox.put, lambda: self._state(session_id)).publish,
+            publish=projector.publish,
             drained=self._peer.outbox.drained,
         )
 

@@ -1,26 +1,28 @@
 """Events to `session/update`: the one projector, for live turns and for replay.
 
-Rules of this file: a call is announced by `tool_call` once, and only then updated, with nothing but
-what changed; a message's text is sent once, however it arrives (in deltas, whole, or both); nothing
-is sent for events that a client has no place for. Replay differs in one thing: the person's own
-words are sent too, which live clients show by themselves (clients.md rules 4, 7 and section 1).
+Rules of this file: a message's text is sent once, however it arrives (in deltas, whole, or both);
+nothing is sent for events that a client has no place for; what is sent of calls, `calls` knows. Replay
+differs in one thing: the person's own words are sent too, which live clients show by themselves
+(clients.md rules 4, 7 and section 1).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, assert_never, cast
+from typing import Any, assert_never
 
-from openhands_acp.acp.content import locations_to_wire, part_to_wire, shown_to_wire
+from openhands_acp.acp.calls import Calls, Update, session_update
+from openhands_acp.acp.content import part_to_wire
 from openhands_acp.engine.events import (
     ActionEvent,
     AgentErrorEvent,
     CallDelta,
     CallProgress,
-    Card,
     Channel,
+    CheckpointTaken,
+    CommandOutput,
+    CommandPlaced,
     ConversationErrorEvent,
     ConversationStarted,
     ConversationStateUpdateEvent,
@@ -32,8 +34,6 @@ from openhands_acp.engine.events import (
     ObservationEvent,
     PermissionDecided,
     PlanUpdated,
-    Shown,
-    ShownText,
     SystemPromptEvent,
     ThoughtEvent,
     TurnEnded,
@@ -42,6 +42,7 @@ from openhands_acp.engine.events import (
     UserRejectObservation,
 )
 from openhands_acp.engine.messages import Text, plain_text
+from openhands_acp.engine.paths import AbsPath
 from openhands_acp.rpc.outbox import Outgoing
 
 _CHUNK_KIND: dict[Channel, str] = {
@@ -65,7 +66,9 @@ class ChunkUpdate:
 
     def to_wire(self) -> dict[str, Any]:
         content = {"type": "text", "text": "".join(self.pieces)}
-        return _update(self.session_id, {"sessionUpdate": self.kind, "messageId": self.message_id, "content": content})
+        return session_update(
+            self.session_id, {"sessionUpdate": self.kind, "messageId": self.message_id, "content": content}
+        )
 
     def absorb(self, following: Outgoing) -> bool:
         if (
@@ -78,41 +81,6 @@ class ChunkUpdate:
         self.pieces += following.pieces
         self.size += following.size
         return True
-
-
-@dataclass(slots=True)
-class CallUpdate:
-    """New values of a call's fields. A later one of the same call replaces what it repeats."""
-
-    session_id: str
-    fields: dict[str, Any]
-
-    def to_wire(self) -> dict[str, Any]:
-        return _update(self.session_id, {"sessionUpdate": "tool_call_update", **self.fields})
-
-    def absorb(self, following: Outgoing) -> bool:
-        if (
-            not isinstance(following, CallUpdate)
-            or following.session_id != self.session_id
-            or following.fields["toolCallId"] != self.fields["toolCallId"]
-        ):
-            return False
-        self.fields.update(following.fields)
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """Any other update: stands alone."""
-
-    session_id: str
-    update: dict[str, Any]
-
-    def to_wire(self) -> dict[str, Any]:
-        return _update(self.session_id, self.update)
-
-    def absorb(self, following: Outgoing) -> bool:
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +100,20 @@ class Projector:
     state: Callable[[], State]
     """The session's, with the event that is being published already in it."""
     is_replay: bool = False
+    draws: AbsPath | None = None
+    """Set where the client displays terminals that we feed: the folder that commands run in."""
     _sent: dict[str, int] = field(default_factory=dict[str, int])
     """Characters of each message that are out."""
-    _calls: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-    """Fields of each announced call, as the client has them."""
-    _asked: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
-    """Content of each open call as its arguments gave it."""
     _last_chunk: tuple[Channel, str] | None = None
     """Set while nothing but one message was sent: another of its kind needs a gap."""
+    _calls: Calls = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._calls = Calls(self.session_id, self._tell, self.draws)
+
+    def shows_own_terminals(self) -> None:
+        """From now on commands run in terminals of the client's: none that we feed is announced."""
+        self._calls.draws = None
 
     def publish(self, event: Event) -> None:
         match event:
@@ -156,30 +130,18 @@ class Projector:
                 self._rest(event.channel, event.message_id, event.text)
             case ConversationErrorEvent():
                 self._rest("text", event.message_id, event.detail)
-            case _:
-                self._publish_call(event)
-
-    def _publish_call(self, event: Any) -> None:
-        match event:
-            case CallDelta():
-                self._call(event.tool_call_id, self._card(event.card, event.tool_name))
-            case ActionEvent():
-                if event.card is not None:
-                    fields = self._card(event.card, event.tool_name)
-                    self._asked[event.tool_call_id] = fields["content"]
-                    self._call(event.tool_call_id, fields | {"rawInput": _raw_input(event.arguments)})
-            case CallProgress():
-                shown = {} if event.shown is None else {"content": shown_to_wire(event.shown)}
-                self._result(event.tool_call_id, {"status": "in_progress"} | shown)
-            case ObservationEvent():
-                self._observed(event)
-            case UserRejectObservation():
-                # The reason is for the model; a person who said no knows theirs.
-                is_mode = event.rejection_source == "mode"
-                reason = f"Not done: {event.rejection_reason}" if is_mode else "Rejected"
-                self._failed(event.tool_call_id, reason, event.shown)
-            case AgentErrorEvent():
-                self._failed(event.tool_call_id, event.error, event.shown)
+            case (
+                CallDelta()
+                | ActionEvent()
+                | CallProgress()
+                | CommandOutput()
+                | CommandPlaced()
+                | ObservationEvent()
+                | UserRejectObservation()
+                | AgentErrorEvent()
+                | CheckpointTaken()
+            ):
+                self._calls.publish(event)
             case _:
                 self._publish_state(event)
 
@@ -254,57 +216,6 @@ class Projector:
         self._last_chunk = (channel, message_id)
         self.put(ChunkUpdate(self.session_id, _CHUNK_KIND[channel], message_id, [text], len(text)))
 
-    # ---------------------------------------------------------------- calls
-
-    def _card(self, card: Card, tool_name: str) -> dict[str, Any]:
-        return {
-            "title": card.title,
-            "name": tool_name,
-            "kind": card.kind,
-            "locations": locations_to_wire(card.locations),
-            "content": shown_to_wire(card.shown),
-        }
-
-    def _call(self, call_id: str, fields: dict[str, Any]) -> None:
-        if call_id in self._calls:
-            return self._result(call_id, fields)
-        known = {"toolCallId": call_id, "status": "pending", **fields}
-        self._calls[call_id] = known
-        return self._put({"sessionUpdate": "tool_call", **known})
-
-    def _result(self, call_id: str, fields: dict[str, Any]) -> None:
-        known = self._calls.get(call_id)
-        if known is None:
-            return
-        changed = {name: value for name, value in fields.items() if known.get(name) != value}
-        if not changed:
-            return
-        known.update(changed)
-        # The status always: a client takes an update without one for the end of the call (clients.md section 3).
-        self._last_chunk = None
-        self.put(CallUpdate(self.session_id, {"toolCallId": call_id, "status": known["status"], **changed}))
-
-    def _observed(self, event: ObservationEvent) -> None:
-        shown = event.shown or (ShownText(event.text),)
-        fields: dict[str, Any] = {
-            "status": "failed" if event.is_error else "completed",
-            "content": shown_to_wire(shown),
-        }
-        if event.locations:
-            fields["locations"] = locations_to_wire(event.locations)
-        if event.raw_output is not None:
-            fields["rawOutput"] = event.raw_output
-        self._result(event.tool_call_id, fields)
-        self._calls.pop(event.tool_call_id, None)
-        self._asked.pop(event.tool_call_id, None)
-
-    def _failed(self, call_id: str, reason: str, shown: tuple[Shown, ...]) -> None:
-        # Not what the client has: part of that was live only, and a replay has to come to the same.
-        before = shown_to_wire(shown) or self._asked.pop(call_id, [])
-        content = [*before, *shown_to_wire([ShownText(reason)])]
-        self._result(call_id, {"status": "failed", "content": content, "rawOutput": {"error": reason}})
-        self._calls.pop(call_id, None)
-
     # ---------------------------------------------------------------- the rest
 
     def _usage(self, event: UsageEvent) -> None:
@@ -321,18 +232,8 @@ class Projector:
         self.put(Update(self.session_id, update))
 
     def _put(self, update: dict[str, Any]) -> None:
+        self._tell(Update(self.session_id, update))
+
+    def _tell(self, item: Outgoing) -> None:
         self._last_chunk = None
-        self.put(Update(self.session_id, update))
-
-
-def _update(session_id: str, update: dict[str, Any]) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "method": "session/update", "params": {"sessionId": session_id, "update": update}}
-
-
-def _raw_input(arguments: str) -> Any:
-    """Return what the model wrote, as JSON where it is."""
-    try:
-        value = json.loads(arguments)
-    except ValueError:
-        return {"arguments": arguments}
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {"arguments": arguments}
+        self.put(item)

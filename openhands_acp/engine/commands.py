@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from openhands_acp.engine import undo, undo_commands
 from openhands_acp.engine.titles import cleaned
 
 
-class Conversation(Protocol):
+class Conversation(undo.Session, Protocol):
     """What a command may know of the session it is typed in."""
 
     @property
@@ -18,9 +19,6 @@ class Conversation(Protocol):
     @property
     def model(self) -> str: ...
 
-    @property
-    def root(self) -> str: ...
-
     def set_option(self, key: str, value: str) -> None: ...
 
 
@@ -28,8 +26,8 @@ class Conversation(Protocol):
 class SlashCommand:
     name: str
     description: str
-    run: Callable[[Conversation, str], str]
-    """Takes what was typed after the name; returns Markdown for the chat."""
+    run: Callable[[Conversation, str], Awaitable[str]]
+    """Takes what was typed after the name; returns Markdown for the chat. Raises Dismissed to stop the turn."""
     hint: str | None = None
     """What may be typed after the name."""
 
@@ -41,7 +39,7 @@ def find(prompt: str) -> tuple[SlashCommand, str] | None:
     return (command, rest.strip()) if command else None
 
 
-def _help(session: Conversation, _argument: str) -> str:
+async def _help(session: Conversation, _argument: str) -> str:
     lines = [f"- `/{command.name}` {command.description}" for command in COMMANDS]
     return "\n".join(
         [
@@ -56,7 +54,7 @@ def _help(session: Conversation, _argument: str) -> str:
     )
 
 
-def _title(session: Conversation, argument: str) -> str:
+async def _title(session: Conversation, argument: str) -> str:
     title = cleaned(argument)
     if not title:
         return "Write the title after the command: `/title TEXT`."
@@ -67,5 +65,10 @@ def _title(session: Conversation, argument: str) -> str:
 COMMANDS = (
     SlashCommand("help", "List the commands, the modes and this session's settings", _help),
     SlashCommand("title", "Name this session", _title, hint="TEXT"),
+    SlashCommand("undo", "Take back what the last turn did to the files, commands included", undo_commands.undo),
+    SlashCommand("redo", "Take back the last undo", undo_commands.redo),
+    SlashCommand("diff", "Show all that this session changed in files", undo_commands.diff),
+    SlashCommand("checkpoints", "List the states of the files to which you can go", undo_commands.checkpoints),
+    SlashCommand("restore", "Bring the files back to a checkpoint", undo_commands.restore, hint="NUMBER"),
 )
 _BY_NAME = {command.name: command for command in COMMANDS}

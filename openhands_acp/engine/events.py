@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from openhands_acp.engine.messages import JsonObject, JsonValue, Part
+from openhands_acp.engine.messages import Image, JsonObject, JsonValue, Part
 from openhands_acp.engine.paths import AbsPath
 
 Source: TypeAlias = Literal["user", "agent", "environment", "hook"]
@@ -40,11 +40,22 @@ class ShownCommand:
 
 @dataclass(frozen=True, slots=True)
 class ShownDiff:
-    """A file before and after; `old` is None for a file that is new."""
+    """A file before and after; `old` is None for a file that is new, `new` for one that is removed."""
 
     path: AbsPath
     old: str | None
-    new: str
+    new: str | None
+    moved_from: AbsPath | None = None
+    """Where it was before; `old` was there."""
+    note: str = ""
+    """What changed besides the text, in words: who may execute it, say."""
+
+    @property
+    def besides(self) -> str:
+        """Say what the two texts cannot: that the file was removed or moved, and the note. Empty for a plain edit."""
+        removed = ["Removed"] if self.new is None else []
+        moved = [f"Renamed from {self.moved_from}"] if self.moved_from is not None else []
+        return "; ".join([*removed, *moved, *([self.note] if self.note else [])])
 
 
 Shown: TypeAlias = ShownText | ShownCommand | ShownDiff
@@ -96,6 +107,8 @@ class ConversationStarted:
     """Folders the session works in; the first is where commands run."""
     mode: str
     model: str
+    thought_level: str = "default"
+    """How much the model is asked to think; "default" leaves it to the provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +172,8 @@ class ObservationEvent:
     shown: tuple[Shown, ...] = ()
     locations: tuple[Location, ...] = ()
     raw_output: JsonObject | None = None
+    images: tuple[Image, ...] = ()
+    """What the model looks at besides `text`, if it can; the person is shown them too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +251,7 @@ class ConversationErrorEvent:
 class ConversationStateUpdateEvent:
     """A setting of the conversation changed; the last value counts."""
 
-    key: Literal["title", "mode", "model"]
+    key: Literal["title", "mode", "model", "thought_level"]
     value: str
 
 
@@ -248,6 +263,30 @@ class UsageEvent:
     model: str
     context_window: int | None
     """Tokens the model can read; None when nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointTaken:
+    """A state of the files is kept: before a turn's first change, after its last, and where the person went back."""
+
+    checkpoint_id: str
+    """A number that a person can type; the same before and after a turn."""
+    moment: Literal["before", "after", "undo", "redo", "restore"]
+    before: str
+    """The state before the turn, or before the person went back."""
+    after: str | None
+    """The state after it; None before a turn, when nobody knows it."""
+    title: str
+    """What the turn was asked for, or what was gone back on."""
+    changed: int = 0
+    """Files that differ between the two."""
+    paths: tuple[AbsPath, ...] = ()
+    """The first of them."""
+    told: str | None = None
+    """What the model reads of it, in the person's voice; None: nothing."""
+    tool_call_id: str = ""
+    card: Card | None = None
+    """What the person is shown of it; None: nothing."""
 
 
 Durable: TypeAlias = (
@@ -268,6 +307,7 @@ Durable: TypeAlias = (
     | ConversationErrorEvent
     | ConversationStateUpdateEvent
     | UsageEvent
+    | CheckpointTaken
 )
 
 
@@ -300,10 +340,26 @@ class CallProgress:
     shown: tuple[Shown, ...] | None = None
 
 
-Live: TypeAlias = MessageDelta | CallDelta | CallProgress
+@dataclass(frozen=True, slots=True)
+class CommandOutput:
+    """What a running command printed, control sequences and all, for a client that draws a terminal."""
+
+    tool_call_id: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandPlaced:
+    """A running command has a terminal of the client's own, which shows its output there."""
+
+    tool_call_id: str
+    terminal_id: str
+
+
+Live: TypeAlias = MessageDelta | CallDelta | CallProgress | CommandOutput | CommandPlaced
 Event: TypeAlias = Durable | Live
 
-LIVE = (MessageDelta, CallDelta, CallProgress)
+LIVE = (MessageDelta, CallDelta, CallProgress, CommandOutput, CommandPlaced)
 
 
 @dataclass(frozen=True, slots=True)

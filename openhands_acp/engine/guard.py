@@ -5,13 +5,17 @@ Knows policy and the person's answer; knows nothing of tools, so no tool can for
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import assert_never
+
+from anyio import to_thread
 
 from openhands_acp.engine.events import (
     CallProgress,
     Card,
+    CommandPlaced,
     Event,
     PermissionDecided,
     Risk,
@@ -20,9 +24,11 @@ from openhands_acp.engine.events import (
     ShownDiff,
     ShownText,
 )
+from openhands_acp.engine.keys import INTERRUPT, spelled
+from openhands_acp.engine.merge import merge
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.modes import Mode
-from openhands_acp.engine.paths import AbsPath, shortened
+from openhands_acp.engine.paths import AbsPath, is_inside, shortened
 from openhands_acp.engine.policy import (
     Allow,
     Ask,
@@ -30,6 +36,7 @@ from openhands_acp.engine.policy import (
     Effect,
     Execute,
     Read,
+    Type,
     Write,
     decide,
     rule_for,
@@ -40,9 +47,16 @@ from openhands_acp.engine.ports import (
     DirEntry,
     Exit,
     Files,
+    Job,
+    Matches,
     Option,
+    Paths,
+    Patience,
     Permissions,
+    Query,
     Question,
+    Running,
+    Search,
     Sink,
     Terminals,
     TextFile,
@@ -69,12 +83,23 @@ class Guard:
     rules: Callable[[], set[str]]
     permissions: Permissions
     emit: Callable[[Event], str]
+    readable: tuple[AbsPath, ...] = ()
+    """Folders besides the roots that hold nothing but the session's own: reading there never asks."""
+    _allowed: list[Card] = field(default_factory=list[Card])
+    """What the person saw as a whole, and allowed."""
 
-    async def permit(self, effect: Effect, *shown: Shown) -> None:
+    async def permit_part(self, effect: Effect, whole: Card, *, again: bool = False) -> None:
+        """Permit what `whole` shows among other things: the question shows all of it, and is asked once."""
+        await self.permit(effect, *whole.shown, again=again or whole in self._allowed, card=whole)
+
+    async def permit(self, effect: Effect, *shown: Shown, again: bool = False, card: Card | None = None) -> None:
         """Return if `effect` may happen now; raises Rejected with the reason otherwise.
 
         `shown` is what exactly would happen: the person sees it in the question itself.
+        `again`: it is what this call was permitted a moment ago, so the person is not asked twice.
         """
+        if isinstance(effect, Read) and is_inside(effect.path, self.readable):
+            return
         verdict = decide(self.mode(), effect, risk=self.risk, roots=self.roots, rules=self.rules())
         match verdict:
             case Allow():
@@ -83,20 +108,22 @@ class Guard:
                     self.emit(CallProgress(self.tool_call_id, shown or None))
             case Deny(reason):
                 raise Rejected(reason, "mode", shown)
+            case Ask() if again:
+                self.emit(CallProgress(self.tool_call_id, shown or None))
             case Ask():
-                await self._ask(effect, shown)
+                await self._ask(effect, shown, card or (replace(self.card, shown=shown) if shown else self.card))
             case _:
                 assert_never(verdict)
 
-    async def _ask(self, effect: Effect, shown: tuple[Shown, ...]) -> None:
+    async def _ask(self, effect: Effect, shown: tuple[Shown, ...], card: Card) -> None:
         rule = rule_for(effect)
-        card = replace(self.card, shown=shown) if shown else self.card
         answer = await self.permissions.ask(
             Question(self.tool_call_id, card, self.raw_input, self._options(effect, rule))
         )
         self.emit(PermissionDecided(self.tool_call_id, answer, rule if answer == "allow_always" else None))
         match answer:
             case "allow_once" | "allow_always":
+                self._allowed.append(card)
                 self.emit(CallProgress(self.tool_call_id, shown or None))
             case "reject_once":
                 raise Rejected(_NO, "user", shown)
@@ -115,18 +142,62 @@ class Guard:
 class GuardedFiles:
     files: Files
     guard: Guard
+    _permitted: dict[AbsPath, tuple[TextFile, TextFile]] = field(
+        default_factory=dict[AbsPath, tuple[TextFile, TextFile]]
+    )
+    """The last change of each file that this call was permitted: from what, to what."""
+    _made: dict[AbsPath, tuple[TextFile | None, TextFile | None]] = field(
+        default_factory=dict[AbsPath, tuple[TextFile | None, TextFile | None]]
+    )
+    """The last change of each file that this call made."""
+    _intended: list[Card] = field(default_factory=list[Card])
+
+    def intend(self, whole: Card) -> None:
+        """Take in what the call is about to do to several files, for one question that shows all of it."""
+        self._intended[:] = [whole]
 
     async def read(self, path: AbsPath) -> TextFile:
         await self.guard.permit(Read(path), ShownText(f"Read `{path}`, which is outside the project"))
         return await self.files.read(path)
 
     async def write(self, path: AbsPath, file: TextFile, *, replaces: TextFile | None) -> TextFile:
-        await self.guard.permit(Write(path), ShownDiff(path, None if replaces is None else _lf(replaces), _lf(file)))
-        return await self.files.write(path, file, replaces=replaces)
+        # A file may change while the person is asked. The same change of what it is then was permitted already.
+        again = replaces is not None and await self._is_permitted(path, replaces, file)
+        await self._permit(path, replaces, file, again=again)
+        if replaces is not None:
+            self._permitted[path] = (replaces, file)
+        now = await self.files.write(path, file, replaces=replaces)
+        self._made[path] = (replaces, now)
+        return now
+
+    async def _permit(
+        self, path: AbsPath, before: TextFile | None, after: TextFile | None, *, again: bool = False
+    ) -> None:
+        if self._made.get(path) == (after, before):
+            # A call that failed half-way takes back what it did: nobody is asked whether it may.
+            return
+        shown = ShownDiff(path, None if before is None else _lf(before), None if after is None else _lf(after))
+        whole = next((card for card in self._intended if _is_part(shown, card.shown)), None)
+        if whole is None:
+            await self.guard.permit(Write(path), shown, again=again)
+        else:
+            await self.guard.permit_part(Write(path), whole, again=again)
+
+    async def _is_permitted(self, path: AbsPath, before: TextFile, after: TextFile) -> bool:
+        permitted = self._permitted.get(path)
+        if permitted is None or permitted[0] == before:
+            return False
+        base, mine = permitted
+        return await to_thread.run_sync(merge, _lf(base), _lf(mine), _lf(before)) == _lf(after)
 
     async def remove(self, path: AbsPath, *, replaces: TextFile) -> None:
-        await self.guard.permit(Write(path), ShownDiff(path, _lf(replaces), ""))
+        await self._permit(path, replaces, None)
         await self.files.remove(path, replaces=replaces)
+        self._made[path] = (replaces, None)
+
+    async def read_bytes(self, path: AbsPath, limit: int) -> bytes:
+        await self.guard.permit(Read(path), ShownText(f"Read `{path}`, which is outside the project"))
+        return await self.files.read_bytes(path, limit)
 
     async def entries(self, path: AbsPath) -> list[DirEntry]:
         await self.guard.permit(Read(path), ShownText(f"List `{path}`, which is outside the project"))
@@ -138,13 +209,66 @@ class GuardedTerminals:
     terminals: Terminals
     guard: Guard
 
-    async def run(self, command: Command, sink: Sink) -> Exit:
+    async def run(self, command: Command, sink: Sink, patience: Patience) -> Exit | Running:
         await self.guard.permit(Execute(command.line), ShownCommand(command.line))
-        return await self.terminals.run(command, sink)
+        return await self.terminals.run(replace(command, placed=self._placed), sink, patience)
 
-    async def close(self) -> None:
-        await self.terminals.close()
+    async def attend(self, job: str, keys: str, sink: Sink, patience: Patience) -> Exit | Running:
+        lines = {each.id: each.line for each in self.terminals.jobs()}
+        if keys in ("", INTERRUPT) or job not in lines:
+            # To look, and to stop what was allowed, asks nobody.
+            self.guard.emit(CallProgress(self.guard.tool_call_id))
+        else:
+            await self.guard.permit(Type(lines[job], keys), _typed(lines[job], keys))
+        return await self.terminals.attend(job, keys, sink, patience)
+
+    def jobs(self) -> tuple[Job, ...]:
+        return self.terminals.jobs()
+
+    async def end(self, job: str | None = None) -> None:
+        self.guard.emit(CallProgress(self.guard.tool_call_id))
+        await self.terminals.end(job)
+
+    def _placed(self, terminal_id: str) -> None:
+        self.guard.emit(CommandPlaced(self.guard.tool_call_id, terminal_id))
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedSearch:
+    search: Search
+    guard: Guard
+
+    async def matches(self, query: Query, unsaved: Mapping[AbsPath, str]) -> Matches:
+        await self._permit(query.path)
+        return await self.search.matches(query, unsaved)
+
+    async def paths(self, glob: str, path: AbsPath, *, ignored: bool) -> Paths:
+        await self._permit(path)
+        return await self.search.paths(glob, path, ignored=ignored)
+
+    async def _permit(self, path: AbsPath) -> None:
+        await self.guard.permit(Read(path), ShownText(f"Search all of `{path}`, which is outside the project"))
+
+
+def _is_part(change: ShownDiff, whole: tuple[Shown, ...]) -> bool:
+    """Tell whether exactly this change is shown there; a rename shows two, at its old place and at its new."""
+    for item in whole:
+        if not isinstance(item, ShownDiff):
+            continue
+        ends = [(item.path, item.old, item.new)]
+        if item.moved_from is not None:
+            ends = [(item.path, None, item.new), (item.moved_from, item.old, None)]
+        if (change.path, change.old, change.new) in ends:
+            return True
+    return False
 
 
 def _lf(file: TextFile) -> str:
     return file.text.replace("\r\n", "\n")
+
+
+def _typed(line: str, keys: str) -> ShownText:
+    said = f"{line}\n⟵ {spelled(keys)}"
+    ticks = max((len(run) for run in re.findall("`+", said)), default=0)
+    fence = "`" * max(3, ticks + 1)
+    return ShownText(f"Type into the running command:\n\n{fence}console\n$ {said}\n{fence}")

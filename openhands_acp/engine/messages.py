@@ -62,9 +62,28 @@ class ToolMessage:
     call_id: str
     name: str
     text: str
+    images: tuple[Image, ...] = ()
 
 
 Message: TypeAlias = SystemMessage | UserMessage | AssistantMessage | ToolMessage
+
+
+_UNSEEN = "(an image was here, which you cannot see: the model that is in use takes no images)"
+
+
+def without_images(messages: Sequence[Message]) -> list[Message]:
+    """Put a sentence in the place of every image, for a model that sees none."""
+    return [_blind(message) for message in messages]
+
+
+def _blind(message: Message) -> Message:
+    match message:
+        case UserMessage(parts) if any(isinstance(part, Image) for part in parts):
+            return UserMessage(tuple(Text(_UNSEEN) if isinstance(part, Image) else part for part in parts))
+        case ToolMessage(call_id, name, text, images) if images:
+            return ToolMessage(call_id, name, f"{text}\n{_UNSEEN}")
+        case _:
+            return message
 
 
 def plain_text(parts: Sequence[Part]) -> str:

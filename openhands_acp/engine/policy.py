@@ -2,7 +2,8 @@
 
 A rule that the person made ("always allow ...") is kept as text, so that the journal can hold it:
 `read:<path>` and `write:<path>` for one file, `words:<json list>` for command lines that begin with
-these words, `line:<command>` for one exact command line.
+these words, `line:<command>` for one exact command line, `keys:<json [command, keys]>` for exactly
+these keys typed into exactly this program.
 """
 
 from __future__ import annotations
@@ -34,7 +35,16 @@ class Execute:
     line: str
 
 
-Effect: TypeAlias = Read | Write | Execute
+@dataclass(frozen=True, slots=True)
+class Type:
+    """Keys go to a program that runs: what they do there, only the program knows."""
+
+    line: str
+    """By which the program was started."""
+    keys: str
+
+
+Effect: TypeAlias = Read | Write | Execute | Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,8 @@ def rule_for(effect: Effect) -> str:
         case Execute(line):
             words = _leading_words(line)
             return f"words:{json.dumps(words, ensure_ascii=False)}" if words else f"line:{line}"
+        case Type(line, keys):
+            return f"keys:{json.dumps([line, keys], ensure_ascii=False)}"
         case _:
             assert_never(effect)
 
@@ -127,6 +139,8 @@ def rule_in_words(rule: str, effect: Effect, shown_path: str) -> str:
         return f"Always allow `{shlex.join(json.loads(value))} …` in this session"
     if kind == "line":
         return "Always allow exactly this command in this session"
+    if kind == "keys":
+        return "Always allow typing exactly this into this command in this session"
     return f"Always allow {'editing' if isinstance(effect, Write) else 'reading'} {shown_path} in this session"
 
 
@@ -145,6 +159,9 @@ def _covers(rule: str, effect: Effect) -> bool:
                 return False
             words, prefix = _plain_words(line), json.loads(value)
             return words[: len(prefix)] == prefix if words else False
+        case Type(line, keys):
+            # Who may run a command may not thereby say yes to all that it asks.
+            return kind == "keys" and json.loads(value) == [line, keys]
         case _:
             assert_never(effect)
 

@@ -1,12 +1,12 @@
-"""The engine's only doors to the world, as protocols of one to four methods, and what passes them.
+"""The engine's only doors to the world, as protocols of one to five methods, and what passes them.
 
 Nothing here says how: the editor's disk and ours, a provider and a script, are the same to a tool.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from openhands_acp.engine.events import Card, Entry, Usage
@@ -105,7 +105,10 @@ class DirEntry:
 
 
 class Files(Protocol):
-    """Text files. Errors are `OSError` (as the system raises it), `UnreadableFile` or `FileChanged`."""
+    """Text files, but for `read_bytes`.
+
+    Errors are `OSError` (as the system raises it), `UnreadableFile` or `FileChanged`.
+    """
 
     async def read(self, path: AbsPath) -> TextFile: ...
 
@@ -118,6 +121,13 @@ class Files(Protocol):
 
     async def remove(self, path: AbsPath, *, replaces: TextFile) -> None: ...
 
+    async def read_bytes(self, path: AbsPath, limit: int) -> bytes:
+        """Read a file that need not be text; as it is on the disk, whatever an editor holds.
+
+        Raises UnreadableFile, which says the size, for one of more than `limit` bytes.
+        """
+        ...
+
     async def entries(self, path: AbsPath) -> list[DirEntry]:
         """List a directory by name."""
         ...
@@ -129,40 +139,200 @@ class UnreadableFile(Exception):
 
 # ---------------------------------------------------------------- terminals
 
+SHOWN = 20_000
+"""Characters that a model is shown of one output; of more, the whole is in a log where there can be one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
     line: str
     """For the shell."""
     cwd: AbsPath
-    timeout: float
-    """Seconds; then the whole process tree is ended."""
+    """Where a session's first command runs; a later one runs where the last one left the shell."""
+    limit: float
+    """Seconds; then the whole process tree is ended, whether it is followed at that moment or not."""
+    placed: Callable[[str], None] = field(default=lambda _terminal_id: None, compare=False, repr=False)
+    """Told the id of the client's own terminal that the command runs in, where it runs in one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spelt:
+    """A command as somebody else's shell runs it, so that the session's own state is carried on."""
+
+    line: str
+    cwd: AbsPath
+    variables: Mapping[str, str]
+    """What the shell has to be given."""
+    ended: Callable[[str], AbsPath | None] = lambda _output: None
+    """Called with its output when it is over, however that came: takes up the state that it left.
+
+    Returns the file that the output is in, if it is longer than what a model is shown.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When control comes back although the command still runs. All that runs on is a job."""
+
+    silence: float | None
+    """Seconds without output, fewer if it visibly waits for the keyboard; None: only `whole` counts."""
+    whole: float
+    """Seconds in all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
     code: int | None
-    """None when a signal or the timeout ended it."""
+    """None when a signal or the limit ended it."""
     signal: str | None
     timed_out: bool
     seconds: float
+    """Since it was started, for a job as well."""
     left_running: tuple[int, ...] = ()
     """Ids of processes that the command started and left behind."""
+    log: AbsPath | None = None
+    """Where the whole output is, cleaned, if it is longer than what a model is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Patience ran out: the command is a job now, and stays one until it ends or is ended."""
+
+    job: str
+    seconds: float
+    """Since it was started."""
+    wants_input: bool
+    """One of its processes is known to wait for the keyboard; False where nobody can tell."""
+    log: AbsPath | None = None
+    """Where the whole output goes, cleaned, as it comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A command that nobody follows at the moment: still running, or ended and not attended since."""
+
+    id: str
+    line: str
+    seconds: float
+    """Since it was started, up to its end."""
+    is_running: bool = True
 
 
 Sink: TypeAlias = Callable[[str], Awaitable[None]]
 
 
 class Terminals(Protocol):
-    async def run(self, command: Command, sink: Sink) -> Exit:
-        """Run to its end; output reaches `sink` as it comes. Cancelling ends the whole process tree.
+    """A shell that keeps its state (directory, variables, functions) from one command to the next.
 
-        `sink` may be given "": nothing new for a while, so what was held back may be shown.
+    Each command has a terminal of its own. A sink may be given "": nothing new for a while, so what
+    was held back may be shown. Cancelling ends the whole process tree of the command that is followed.
+    """
+
+    async def run(self, command: Command, sink: Sink, patience: Patience) -> Exit | Running:
+        """Run to its end, or until `patience` is over; output reaches `sink` as it comes.
+
+        Raises OSError as the system does if the shell cannot start.
         """
         ...
 
-    async def close(self) -> None:
-        """End everything that a command left running. Bounded."""
+    async def attend(self, job: str, keys: str, sink: Sink, patience: Patience) -> Exit | Running:
+        """Write `keys` as a keyboard would, if any, and follow the job as `run` does.
+
+        `sink` is first given what came since the job was last attended. Raises LookupError if there is no such job.
+        """
+        ...
+
+    def jobs(self) -> tuple[Job, ...]:
+        """List what can be attended, oldest first."""
+        ...
+
+    async def end(self, job: str | None = None) -> None:
+        """End one job and its tree; None ends everything and forgets the shell's state. Bounded.
+
+        Usable afterwards, with a fresh shell. A job that is not there is no error.
+        """
+        ...
+
+
+# ---------------------------------------------------------------- search
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to look for in files, line by line."""
+
+    pattern: str
+    """A regular expression, in what Rust's and Python's have in common."""
+    path: AbsPath
+    """A folder or a file."""
+    include: str = ""
+    """A glob that the files must fit, from `path` on; with `!` before it, must not. Empty: all."""
+    ignore_case: bool = False
+    context: int = 0
+    """Lines before and after each match."""
+    wanted: Literal["lines", "files", "count"] = "lines"
+    ignored: bool = False
+    """Also what ignore files (.gitignore and its kin) leave out."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLine:
+    number: int
+    text: str
+    """Cut around the match if it is very long."""
+    is_match: bool = True
+    """Else it is context."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundIn:
+    """What was found in one file."""
+
+    path: AbsPath
+    count: int
+    """Lines that match; 0 where only files were wanted."""
+    lines: tuple[FoundLine, ...] = ()
+    """The first of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Files by path where lines were wanted, else the last changed first."""
+
+    files: tuple[FoundIn, ...]
+    cut: Literal["", "time", "size"] = ""
+    """Why the search ended before it had seen everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Files whose path fits, the last changed first."""
+
+    paths: tuple[AbsPath, ...]
+    count: int
+    """Of all that fit; `paths` may be fewer."""
+    cut: Literal["", "time", "size"] = ""
+
+
+class BadPattern(Exception):
+    """The pattern is no regular expression, or none that lines can be searched for; the message says why."""
+
+
+class Search(Protocol):
+    """Look through folders. Binary and ignored files and version control's own are left out; links are not followed."""
+
+    async def matches(self, query: Query, unsaved: Mapping[AbsPath, str]) -> Matches:
+        """Look into files. The text in `unsaved` counts instead of what is on the disk.
+
+        Raises BadPattern, and OSError if there is nothing at the path. Bounded in time; cancelling ends it at once.
+        """
+        ...
+
+    async def paths(self, glob: str, path: AbsPath, *, ignored: bool) -> Paths:
+        """List the files in a folder whose path fits; a glob without a slash fits names at any depth.
+
+        Raises OSError if the folder is not there.
+        """
         ...
 
 

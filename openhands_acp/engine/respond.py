@@ -24,7 +24,7 @@ from openhands_acp.engine.events import (
     ThoughtEvent,
     UsageEvent,
 )
-from openhands_acp.engine.messages import JsonObject, Text
+from openhands_acp.engine.messages import JsonObject, Text, without_images
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, CallChunk, Finish, TextChunk, ThoughtChunk
 from openhands_acp.engine.tool import Tool, ToolError, TurnError
@@ -39,7 +39,9 @@ class Conversation(Protocol):
 
     root: AbsPath
     transcript: Transcript
-    tools: dict[str, Tool]
+
+    @property
+    def tools(self) -> dict[str, Tool]: ...
 
     def emit(self, event: Event) -> str: ...
 
@@ -90,8 +92,12 @@ async def respond(session: Conversation, llm: LLM) -> Response:
     calls: dict[int, _Streaming] = {}
     finish: Finish | None = None
     specs = tuple(tool.spec for tool in session.tools.values())
+    history = session.transcript.history()
+    if not llm.sees_images:
+        # Here, and not when an image comes: the model may be another one by then.
+        history = without_images(history)
     try:
-        async with aclosing(llm.stream(session.transcript.history(), specs)) as chunks:
+        async with aclosing(llm.stream(history, specs)) as chunks:
             async for chunk in chunks:
                 match chunk:
                     case TextChunk(text):

@@ -11,18 +11,19 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 import anyio
 
 from openhands_acp.engine.attachments import FileLink, PromptPart, as_text, opened
+from openhands_acp.engine.budget import is_spent, spent_in_words
+from openhands_acp.engine.checkpoints import CheckpointedFiles, CheckpointedTerminals, Checkpoints
 from openhands_acp.engine.commands import find
 from openhands_acp.engine.events import (
     LIVE,
     AgentErrorEvent,
-    CallProgress,
-    Card,
     ConversationErrorEvent,
     ConversationStarted,
     ConversationStateUpdateEvent,
@@ -31,21 +32,20 @@ from openhands_acp.engine.events import (
     InterruptEvent,
     MessageEvent,
     NoticeEvent,
-    PlanEntry,
-    PlanUpdated,
-    Shown,
     StopReason,
     SystemPromptEvent,
     TurnEnded,
     TurnStarted,
     UsageEvent,
 )
-from openhands_acp.engine.guard import Guard, GuardedFiles, GuardedTerminals
+from openhands_acp.engine.guard import Dismissed
+from openhands_acp.engine.hands import Doors, hands_for
 from openhands_acp.engine.messages import Image, Part, Text
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import LLM, Files, Journal, Permissions, Taken, Terminals
+from openhands_acp.engine.ports import LLM, Files, Journal, Permissions, Search, Taken, Terminals
 from openhands_acp.engine.respond import CallRequest
+from openhands_acp.engine.snapshots import Snapshots
 from openhands_acp.engine.titles import ask_for_title, title_of
 from openhands_acp.engine.tool import Hands, Tool, TurnError
 from openhands_acp.engine.transcript import Transcript
@@ -69,16 +69,21 @@ Prompt = tuple[PromptPart, ...]
 class Ports:
     """A session's doors to the world."""
 
-    open_llm: Callable[[str], Awaitable[LLM]]
-    """Opens the model of this name; waits while its library is still being loaded."""
+    open_llm: Callable[[str, str], Awaitable[LLM]]
+    """Opens the model of this name at this thought level; waits while its library is still being loaded."""
     files: Files
     terminals: Terminals
+    search: Search
     permissions: Permissions
     journal: Journal
     publish: Callable[[Event], None]
     drained: Callable[[], Awaitable[None]]
     describe: Callable[[], Awaitable[SystemPromptEvent]]
     """Writes the prompt, at the first turn."""
+    open_snapshots: Callable[[], Snapshots] | None = None
+    """Opens what keeps earlier states of the files, at the first turn; None: nothing does."""
+    outputs: AbsPath | None = None
+    """The folder of the session's own where its terminals put long outputs: reading there never asks."""
     new_id: Callable[[], str] = lambda: str(uuid4())
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -89,6 +94,8 @@ class Beginning:
 
     max_steps: int
     """Model calls in one turn."""
+    max_cost: float | None = None
+    """Dollars that the session may cost; None is no limit."""
     history: tuple[Entry, ...] = ()
     """Of a conversation that is taken up again. Nothing in it is run."""
 
@@ -105,12 +112,13 @@ class Turn:
 
 class Session:
     def __init__(
-        self, started: ConversationStarted, ports: Ports, tools: tuple[Tool, ...], beginning: Beginning
+        self, started: ConversationStarted, ports: Ports, tools: Callable[[], tuple[Tool, ...]], beginning: Beginning
     ) -> None:
         self.id = started.session_id
         self.root, self.roots = started.roots[0], started.roots
-        self.tools = {tool.spec.name: tool for tool in tools}
+        self._make_tools = tools
         self.max_steps = beginning.max_steps
+        self._max_cost = beginning.max_cost
         self.transcript = Transcript()
         self.entries: list[Entry] = []
         """All durable events so far: what a replay tells."""
@@ -118,6 +126,7 @@ class Session:
         self.drained = ports.drained
         self.new_id = ports.new_id
         self._ports = ports
+        self.checkpoints = Checkpoints(self, ports.open_snapshots)
         self._recalled: dict[type, Any] = {}
         for entry in beginning.history:
             self.entries.append(entry)
@@ -153,6 +162,8 @@ class Session:
         While a turn runs, the prompt steers it: it joins the history at the turn's next step, and
         both prompts are answered when the turn ends.
         """
+        if self.turn is not None and _command_in(prompt):
+            return self._afterwards(self.turn, prompt)
         if self.turn is not None:
             self.turn.prompts.append(prompt)
             return self._joined(self.turn)
@@ -184,8 +195,11 @@ class Session:
         first = self.transcript.first_prompt
         if first is None or self.transcript.title != title_of(first.parts) or not self._has_had_one_good_turn():
             return
+        if is_spent(self.transcript.cost_usd, self._max_cost):
+            return
         try:
-            title, usage = await ask_for_title(await self.open_llm(), first)
+            llm = await self._ports.open_llm(self.model, "default")
+            title, usage = await ask_for_title(llm, first)
         except TurnError as error:
             logger.info("no title: %s", error)
             return
@@ -211,15 +225,37 @@ class Session:
     def model(self) -> str:
         return self.transcript.model or ""
 
+    @property
+    def thought_level(self) -> str:
+        return self.transcript.thought_level or "default"
+
+    @property
+    def files(self) -> Files:
+        return self._ports.files
+
+    @property
+    def permissions(self) -> Permissions:
+        return self._ports.permissions
+
     # ---------------------------------------------------------------- for the turn
+
+    @cached_property
+    def tools(self) -> dict[str, Tool]:
+        """By their names. Made when the first turn wants them: a session that nobody prompts does without."""
+        return {tool.spec.name: tool for tool in self._make_tools()}
 
     async def prepare(self) -> None:
         """Write the prompt, at the session's first turn."""
         if self.transcript.system is None:
             self.emit(await self._ports.describe())
 
+    def check_budget(self) -> None:
+        """Raise TurnError if the session has cost what it may."""
+        if is_spent(self.transcript.cost_usd, self._max_cost):
+            raise TurnError("quota", spent_in_words(self.transcript.cost_usd, self._max_cost))
+
     async def open_llm(self) -> LLM:
-        return await self._ports.open_llm(self.model)
+        return await self._ports.open_llm(self.model, self.thought_level)
 
     async def take_prompts(self) -> bool:
         """Put waiting prompts into the history; tell whether there were any."""
@@ -236,23 +272,10 @@ class Session:
         return taken
 
     def hands(self, call: CallRequest) -> Hands:
-        guard = Guard(
-            call.tool_call_id,
-            call.card or Card(call.tool_name, "other"),
-            call.arguments or {},
-            call.risk,
-            self.roots,
-            lambda: self.mode,
-            lambda: self.transcript.rules,
-            self._ports.permissions,
-            self.emit,
-        )
-        return CallHands(
-            self,
-            call.tool_call_id,
-            GuardedFiles(self._ports.files, guard),
-            GuardedTerminals(self._ports.terminals, guard),
-        )
+        ports = self._ports
+        files = CheckpointedFiles(ports.files, self.checkpoints, call.tool_call_id)
+        terminals = CheckpointedTerminals(ports.terminals, self.checkpoints, call.tool_call_id)
+        return hands_for(self, call, Doors(files, terminals, ports.search, ports.permissions, ports.outputs))
 
     def recall(self, what: type[T]) -> T:
         return self._recalled.setdefault(what, what())
@@ -274,15 +297,21 @@ class Session:
         return turn.stop_reason
 
     async def _work(self, turn: Turn) -> StopReason:
-        texts = [part.text for part in turn.prompts[0] if isinstance(part, Text)]
-        if len(texts) == len(turn.prompts[0]) == 1 and (found := find(texts[0])):
+        if (typed := _command_in(turn.prompts[0])) and (found := find(typed)):
             turn.prompts.pop(0)
             command, argument = found
-            self.emit(NoticeEvent(self.new_id(), "user", texts[0]))
-            self.emit(NoticeEvent(self.new_id(), "text", command.run(self, argument)))
+            self.emit(NoticeEvent(self.new_id(), "user", typed))
+            try:
+                self.emit(NoticeEvent(self.new_id(), "text", await command.run(self, argument)))
+            except Dismissed:
+                self.cancel()
             if not turn.prompts:
                 return "end_turn"
-        return await take_turn(self)
+        self.checkpoints.begin(_title_in(turn.prompts[0]))
+        try:
+            return await take_turn(self)
+        finally:
+            await self.checkpoints.end()
 
     async def _refused(self, sentence: str) -> StopReason:
         # Only published: the journal is somebody else's to write.
@@ -291,8 +320,13 @@ class Session:
 
     def _taken_up(self, started: ConversationStarted) -> ConversationStarted:
         """Go on with the options that the conversation had; the folders are those of now."""
-        mode, model = self.transcript.mode or started.mode, self.transcript.model or started.model
-        return replace(started, mode=mode, model=model)
+        kept = self.transcript
+        return replace(
+            started,
+            mode=kept.mode or started.mode,
+            model=kept.model or started.model,
+            thought_level=kept.thought_level or started.thought_level,
+        )
 
     def _close_what_a_crash_left_open(self) -> None:
         for tool_call_id, call in list(self.transcript.open_calls.items()):
@@ -306,6 +340,11 @@ class Session:
         ends = [event for event in events if isinstance(event, TurnEnded)]
         has_failed = any(isinstance(event, ConversationErrorEvent) for event in events)
         return len(ends) == 1 and ends[0].stop_reason == "end_turn" and not has_failed
+
+    async def _afterwards(self, turn: Turn, prompt: Prompt) -> StopReason:
+        """A command is about the session, not for the model: it waits until the turn is over."""
+        await turn.done.wait()
+        return "cancelled" if turn.stop_reason == "cancelled" else await self.begin(prompt)
 
     async def _joined(self, turn: Turn) -> StopReason:
         await turn.done.wait()
@@ -344,31 +383,14 @@ class Session:
         return tuple(missing if isinstance(part, Image) else part for part in parts)
 
 
-@dataclass(frozen=True, slots=True)
-class CallHands:
-    """What one call may touch (`Hands`)."""
+def _command_in(prompt: Prompt) -> str | None:
+    """Return what was typed if it is a command and nothing else."""
+    match prompt:
+        case (Text(text),) if find(text):
+            return text
+        case _:
+            return None
 
-    session: Session
-    tool_call_id: str
-    files: GuardedFiles
-    terminals: GuardedTerminals
 
-    @property
-    def root(self) -> AbsPath:
-        return self.session.root
-
-    async def progress(self, *shown: Shown) -> None:
-        await self.session.drained()
-        self.session.emit(CallProgress(self.tool_call_id, shown))
-
-    def say(self, text: str) -> None:
-        self.session.emit(NoticeEvent(self.session.new_id(), "text", text))
-
-    def think(self, text: str) -> None:
-        self.session.emit(NoticeEvent(self.session.new_id(), "thought", text))
-
-    def plan(self, entries: tuple[PlanEntry, ...]) -> None:
-        self.session.emit(PlanUpdated(entries))
-
-    def recall(self, what: type[T]) -> T:
-        return self.session.recall(what)
+def _title_in(prompt: Prompt) -> str:
+    return title_of(tuple([part for part in prompt if isinstance(part, Text)])) or "a prompt without text"

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
 from openhands_acp.engine.events import Card, Location, PlanEntry, Shown
-from openhands_acp.engine.messages import JsonObject
+from openhands_acp.engine.messages import Image, JsonObject
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import Files, Terminals, ToolSpec
+from openhands_acp.engine.ports import Files, Search, Terminals, ToolSpec
 
 T = TypeVar("T")
 
@@ -52,6 +52,8 @@ class ToolResult:
     raw_output: JsonObject | None = None
     is_error: bool = False
     ends_turn: bool = False
+    images: tuple[Image, ...] = ()
+    """For the model, if it sees images (else it is told that it does not), and for the person."""
 
 
 class Hands(Protocol):
@@ -63,13 +65,35 @@ class Hands(Protocol):
         ...
 
     @property
+    def roots(self) -> tuple[AbsPath, ...]:
+        """All folders that are the project's; `root` is the first."""
+        ...
+
+    @property
     def files(self) -> Files: ...
 
     @property
     def terminals(self) -> Terminals: ...
 
+    @property
+    def search(self) -> Search: ...
+
+    def intend(self, whole: Card) -> None:
+        """Say what the call is about to do to several files: whoever is asked is asked once, and shown all of it.
+
+        Counts for each change that is shown exactly as it is then made.
+        """
+        ...
+
     async def progress(self, *shown: Shown) -> None:
         """Replace what the call's card shows while it runs. Waits while the editor is behind."""
+        ...
+
+    async def output(self, data: str) -> None:
+        """Give what a command printed, as it came, to a client that draws a terminal; others show `progress`.
+
+        Waits while the editor is behind.
+        """
         ...
 
     def say(self, text: str) -> None:

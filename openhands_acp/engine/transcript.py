@@ -15,11 +15,15 @@ from openhands_acp.engine.events import (
     CallProgress,
     Card,
     Channel,
+    CheckpointTaken,
+    CommandOutput,
+    CommandPlaced,
     ConversationErrorEvent,
     ConversationStarted,
     ConversationStateUpdateEvent,
     Event,
     InterruptEvent,
+    Live,
     MessageDelta,
     MessageEvent,
     NoticeEvent,
@@ -38,6 +42,7 @@ from openhands_acp.engine.events import (
 from openhands_acp.engine.messages import (
     AssistantMessage,
     CallMade,
+    Image,
     JsonValue,
     Message,
     SystemMessage,
@@ -83,7 +88,7 @@ class _Response:
     thought: str = ""
     blocks: JsonValue = None
     calls: dict[str, CallMade] = field(default_factory=dict[str, CallMade])
-    results: dict[str, str] = field(default_factory=dict[str, str])
+    results: dict[str, tuple[str, tuple[Image, ...]]] = field(default_factory=dict[str, tuple[str, tuple[Image, ...]]])
 
 
 @dataclass(slots=True)
@@ -93,6 +98,7 @@ class Transcript:
     title: str | None = None
     mode: str | None = None
     model: str | None = None
+    thought_level: str | None = None
     plan: tuple[PlanEntry, ...] = ()
     rules: set[str] = field(default_factory=set[str])
     """What the person allowed for the whole session (see `policy`)."""
@@ -115,7 +121,7 @@ class Transcript:
                 continue
             messages.append(AssistantMessage(item.text, tuple(item.calls.values()), item.thought, item.blocks))
             messages += [
-                ToolMessage(call.id, call.name, item.results[key])
+                ToolMessage(call.id, call.name, *item.results[key])
                 for key, call in item.calls.items()
                 if key in item.results
             ]
@@ -128,20 +134,23 @@ class Transcript:
     def apply(self, event: Event, entry_id: str) -> None:
         """Take in one event; `entry_id` is empty for a live one."""
         match event:
-            case MessageDelta() | CallDelta() | CallProgress():
+            case MessageDelta() | CallDelta() | CallProgress() | CommandOutput() | CommandPlaced():
                 self._apply_live(event)
             case MessageEvent() | ThoughtEvent() | ActionEvent():
                 self._apply_message(event, entry_id)
             case ObservationEvent():
-                self._close(event.tool_call_id, event.text)
+                self._close(event.tool_call_id, event.text, event.images)
             case UserRejectObservation():
                 self._close(event.tool_call_id, f"Rejected: {event.rejection_reason}")
             case AgentErrorEvent():
                 self._close(event.tool_call_id, f"Error: {event.error}")
+            case CheckpointTaken():
+                self.open_calls.pop(event.tool_call_id, None)
+                self._items += [UserMessage((Text(event.told),))] if event.told is not None else []
             case _:
                 self._apply_state(event)
 
-    def _apply_live(self, event: MessageDelta | CallDelta | CallProgress) -> None:
+    def _apply_live(self, event: Live) -> None:
         match event:
             case MessageDelta():
                 partial = self.partial.get(event.message_id)
@@ -155,6 +164,8 @@ class Transcript:
                 if call := self.open_calls.get(event.tool_call_id):
                     call.has_started = True
                     call.shown = event.shown or call.shown
+            case CommandOutput() | CommandPlaced():
+                pass
             case _:
                 assert_never(event)
 
@@ -221,11 +232,12 @@ class Transcript:
             # The prompt names the folder: it is written anew for another one.
             self.system = None
         self.roots, self.mode, self.model = event.roots, event.mode, event.model
+        self.thought_level = event.thought_level
 
-    def _close(self, tool_call_id: str, result: str) -> None:
+    def _close(self, tool_call_id: str, result: str, images: tuple[Image, ...] = ()) -> None:
         self.open_calls.pop(tool_call_id, None)
         if response := self._response_of_call.get(tool_call_id):
-            response.results.setdefault(tool_call_id, result)
+            response.results.setdefault(tool_call_id, (result, images))
 
     def _response(self, response_id: str) -> _Response:
         response = self._responses.get(response_id)

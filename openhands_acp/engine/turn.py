@@ -34,6 +34,8 @@ class Session(Conversation, Protocol):
 
     async def prepare(self) -> None: ...
 
+    def check_budget(self) -> None: ...
+
     async def open_llm(self) -> LLM: ...
 
     async def take_prompts(self) -> bool:
@@ -50,6 +52,7 @@ async def take_turn(session: Session) -> StopReason:
     await session.prepare()
     await session.take_prompts()
     for _ in range(session.max_steps):
+        session.check_budget()
         response = await respond(session, await session.open_llm())
         ends_turn = await run_calls(session, response.calls)
         if await session.take_prompts():
@@ -104,6 +107,7 @@ async def run_call(session: Session, call: CallRequest) -> ToolResult | None:
                 result.shown,
                 result.locations,
                 result.raw_output,
+                result.images,
             )
         )
         return result
@@ -132,12 +136,13 @@ def _batches(calls: tuple[CallRequest, ...]) -> Iterator[list[CallRequest]]:
 
 
 def _is_read_only(call: CallRequest) -> bool:
+    # What cannot run changes nothing, and keeps no neighbour waiting.
     if call.tool is None or call.arguments is None:
-        return False
+        return True
     try:
         return call.tool.is_read_only(call.tool.parse(call.arguments))
     except ToolError:
-        return False
+        return True
 
 
 def _stop_reason(session: Session, response: Response) -> StopReason:

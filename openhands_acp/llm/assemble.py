@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, assert_never
 
 from openhands_acp.engine.messages import (
@@ -40,13 +40,15 @@ def to_chat(
     *,
     cache_marks: bool = False,
     with_blocks: bool = True,
+    image_results: bool = False,
 ) -> tuple[list[Wire], list[Wire]]:
     """Spell a conversation and its tools.
 
     Every call gets its one result, directly after it and in order; an invalid name or argument is
     replaced, what is empty or stray is dropped, and the person's messages in a row become one.
     `cache_marks` marks the system prompt's static half for a provider that caches by marks (Claude);
-    `with_blocks` sends reasoning back to a provider that wants its own.
+    `with_blocks` sends reasoning back to a provider that wants its own. `image_results` leaves images
+    in the results of calls; elsewhere these are text only, and the images follow as the person's.
     """
     system: list[Wire] = []
     turns: list[_Said | _Asked] = []
@@ -64,6 +66,8 @@ def to_chat(
                 assert_never(message)
     if not turns or isinstance(turns[0], _Said):
         turns.insert(0, _Asked([Text("Continue.")]))
+    if not image_results:
+        turns = list(_with_images_apart(turns))
     chat = [wire for turn in turns for wire in _spell(turn, with_blocks=with_blocks)]
     return [*system, *chat], [_tool(spec) for spec in tools]
 
@@ -84,7 +88,7 @@ class _Slot:
 
     call: CallMade
     id: str
-    result: str | None = None
+    result: ToolMessage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +124,36 @@ def _answer(turns: list[_Said | _Asked], result: ToolMessage) -> None:
     for turn in reversed(turns):
         for slot in turn.slots if isinstance(turn, _Said) else ():
             if slot.call.id == result.call_id and slot.result is None:
-                slot.result = result.text
+                slot.result = result
                 return
+
+
+def _with_images_apart(turns: Sequence[_Said | _Asked]) -> Iterator[_Said | _Asked]:
+    """Put the images that calls resulted in behind the results, in front of what the person said next."""
+    images: list[Part] = []
+    for turn in turns:
+        match turn:
+            case _Asked(parts):
+                yield _Asked([*images, *parts])
+                images = []
+            case _Said(message, slots):
+                if images:
+                    yield _Asked(images)
+                images = [part for slot in slots for part in _images_of(slot)]
+                yield _Said(message, [_without_images(slot) for slot in slots])
+            case _:
+                assert_never(turn)
+    if images:
+        yield _Asked(images)
+
+
+def _images_of(slot: _Slot) -> list[Part]:
+    images = slot.result.images if slot.result else ()
+    return [Text(f"What {slot.call.name} gave to look at (call {slot.id}):"), *images] if images else []
+
+
+def _without_images(slot: _Slot) -> _Slot:
+    return _Slot(slot.call, slot.id, None if slot.result is None else replace(slot.result, images=()))
 
 
 # ---------------------------------------------------------------- spelling
@@ -195,8 +227,13 @@ def _refuse(constant: str) -> JsonValue:
     raise ValueError(constant)
 
 
-def _result(slot: _Slot) -> str:
-    return INTERRUPTED if slot.result is None else _clean(slot.result)
+def _result(slot: _Slot) -> str | list[Wire]:
+    if slot.result is None:
+        return INTERRUPTED
+    if not slot.result.images:
+        return _clean(slot.result.text)
+    said = [Text(slot.result.text)] if slot.result.text.strip() else []
+    return [_part(part) for part in (*said, *slot.result.images)]
 
 
 def _tool(spec: ToolSpec) -> Wire:

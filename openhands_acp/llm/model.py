@@ -34,6 +34,8 @@ class ModelSettings:
     """None: `default_deadlines(base_url)`."""
     context_window: int | None = None
     """Tokens; None: what LiteLLM knows."""
+    thought_level: str = "default"
+    """One of `thinking.LEVELS`; "default" leaves it to the provider."""
     extra: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     """More arguments of a completion, as LiteLLM names them (`temperature`, `reasoning_effort`)."""
 

@@ -10,11 +10,10 @@ import json
 import logging
 import os
 import warnings
-from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # without it, the import goes to the network
 
@@ -22,10 +21,7 @@ import anyio
 import httpx
 import litellm
 import openai
-from openai._types import RequestOptions
 from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletionChunk
-from pydantic import ValidationError
 
 from openhands_acp.engine.events import Usage
 from openhands_acp.engine.messages import Message, Text, UserMessage
@@ -44,14 +40,16 @@ from openhands_acp.llm.errors import (
     unknown_provider,
 )
 from openhands_acp.llm.model import ModelSettings, default_deadlines
+from openhands_acp.llm.openai_wire import TLS, Door, Pieces, client
+from openhands_acp.llm.thinking import arguments
 
 T = TypeVar("T")
 
-_TLS: Final = httpx.create_ssl_context()
-"""Read once: the certificates take some 20 ms."""
-
 _AFTER_FINISH: Final = 5.0
 """Seconds to wait for usage once the answer is complete: an answer is not lost for want of its price."""
+
+_IMAGE_RESULTS: Final = ("anthropic", "bedrock", "vertex_ai")
+"""Providers of Claude that LiteLLM translates images in results for; most others refuse them there."""
 
 _FAILED: Final = (openai.OpenAIError, httpx.HTTPError, OSError, ValueError)
 """What LiteLLM raises (its exceptions are OpenAI's), and what the end of a stream raises without it."""
@@ -131,13 +129,19 @@ class LiteLLM:
     ) -> litellm.CustomStreamWrapper:
         if not self._provider:
             raise unknown_provider(self._who)
-        chat, specs = to_chat(messages, tools, cache_marks=self._is_claude, with_blocks=self._is_claude)
-        more: dict[str, Any] = {**self._settings.extra, **({"tools": specs} if specs else {})}
+        chat, specs = to_chat(
+            messages,
+            tools,
+            cache_marks=self._is_claude,
+            with_blocks=self._is_claude,
+            image_results=self._is_claude and self._provider in _IMAGE_RESULTS,
+        )
+        more: dict[str, Any] = {**self._thinking(), **self._settings.extra, **({"tools": specs} if specs else {})}
         if self._provider == "openai":
-            self._sdk = self._sdk or _sdk(self._settings, self._transport)
+            self._sdk = self._sdk or client(self._settings, self._transport)
             # LiteLLM makes the coroutine of the request in a thread; a cancellation in those
             # milliseconds would leave it never awaited. The door lifts the shield.
-            more["client"] = _Door(self._sdk, scope)
+            more["client"] = Door(self._sdk, scope)
         else:
             scope.shield = False
         limits = self._deadlines
@@ -180,7 +184,7 @@ class LiteLLM:
         found: Any = None
         with anyio.move_on_after(_AFTER_FINISH), suppress(*_FAILED):
             pieces = vars(stream).get("completion_stream")
-            if isinstance(pieces, _Pieces):
+            if isinstance(pieces, Pieces):
                 found = await pieces.usage()
             else:
                 async for piece in stream:
@@ -195,6 +199,14 @@ class LiteLLM:
         with suppress(litellm.ModelNotMappedError, KeyError, TypeError, ValueError):
             cost = sum(litellm.cost_per_token(self._name, custom_llm_provider=self._provider, usage_object=whole))
         return Usage(usage.prompt_tokens, usage.completion_tokens, cached, cost)
+
+    def _thinking(self) -> Mapping[str, Any]:
+        """Spell the thought level for this provider; nothing where LiteLLM would refuse it."""
+        level = self._settings.thought_level
+        if level == "default" or not self._provider:
+            return {}
+        taken: list[str] | None = cast("Any", litellm).get_supported_openai_params(self._name, self._provider)
+        return arguments(level, self._name, self._known()) if "reasoning_effort" in (taken or ()) else {}
 
     def _known(self) -> Mapping[str, Any]:
         """Look up what LiteLLM knows of the model, without asking anybody: for Ollama it would ask the server."""
@@ -217,7 +229,7 @@ def prewarm() -> None:
     )
     body = f"data: {json.dumps({'object': 'chat.completion.chunk', 'choices': [piece]})}\n\ndata: [DONE]\n\n"
     reply = httpx.MockTransport(lambda _request: httpx.Response(200, headers=head, text=body))
-    httpx.AsyncHTTPTransport(verify=_TLS)  # httpx imports what talks to a network when the first is made
+    httpx.AsyncHTTPTransport(verify=TLS)  # httpx imports what talks to a network when the first is made
 
     async def ask() -> None:
         model = LiteLLM(ModelSettings("openai/none", api_key="none", base_url="http://127.0.0.1/"), reply)
@@ -255,7 +267,7 @@ def _forgetter(stream: litellm.CustomStreamWrapper) -> Callable[[], None]:
     def forget() -> None:
         del chunks[:-2]
 
-    return forget if isinstance(vars(stream)["completion_stream"], _Pieces) else lambda: None
+    return forget if isinstance(vars(stream)["completion_stream"], Pieces) else lambda: None
 
 
 def _says_otherwise(error: Exception) -> bool:
@@ -277,117 +289,3 @@ def _failure(error: Exception, answer: Answer) -> Failure:
         retry_after=next(filter(None, waits), None),
         while_answering=answer.has_begun,
     )
-
-
-# ---------------------------------------------------------------- OpenAI's own protocol
-
-
-def _sdk(settings: ModelSettings, transport: httpx.AsyncBaseTransport | None) -> openai.AsyncOpenAI:
-    """Make the client here rather than let LiteLLM keep one, so that it is closed with the session."""
-    key = settings.api_key or os.environ.get("OPENAI_API_KEY") or ("none" if settings.base_url else None)
-    base = settings.base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
-    web = httpx.AsyncClient(transport=transport, verify=_TLS, follow_redirects=True)
-    return openai.AsyncOpenAI(api_key=key, base_url=base, http_client=web, max_retries=0)
-
-
-class _Door:
-    """What LiteLLM uses of an OpenAI client: `chat.completions.with_raw_response.create`.
-
-    It posts the body as LiteLLM made it. The SDK's own `create` first walks the whole history,
-    trying every type of message on each (40 ms, blocking, for a hundred messages).
-    """
-
-    def __init__(self, sdk: openai.AsyncOpenAI, shield: anyio.CancelScope) -> None:
-        self._sdk = sdk
-        self._shield = shield
-        """Lifted when the request begins."""
-        self.chat = self.completions = self.with_raw_response = self
-
-    async def create(self, **body: object) -> _Opened:
-        self._shield.shield = False
-        fields: dict[str, Any] = dict(body)
-        options: dict[str, Any] = {"timeout": fields.pop("timeout"), "headers": fields.pop("extra_headers", None) or {}}
-        options["params"] = fields.pop("extra_query", None) or {}
-        extra: dict[str, object] = fields.pop("extra_body", None) or {}
-        stream = await self._sdk.post(
-            "/chat/completions",
-            cast_to=ChatCompletionChunk,
-            body={**fields, **extra},
-            options=RequestOptions(**options),
-            stream=True,
-            stream_cls=openai.AsyncStream[ChatCompletionChunk],
-        )
-        return _Opened(stream.response)
-
-
-class _Opened:
-    """A response as LiteLLM takes it: headers, and `parse` for the stream."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self.headers = response.headers
-        self._response = response
-
-    def parse(self) -> _Pieces:
-        return _Pieces(self._response)
-
-
-class _Pieces:
-    """The chunks of a response.
-
-    The SDK's stream makes each through Python code field by field, and hangs up at `[DONE]`, a few
-    bytes before the end, so that the next request would have to connect again.
-    """
-
-    def __init__(self, response: httpx.Response) -> None:
-        self._response = response
-        self._bytes = response.aiter_bytes()
-        self._lines: deque[bytes] = deque()
-        self._rest = b""
-        self._usage: CompletionUsage | None = None
-        self._is_whole = False
-        """The provider said that it is done."""
-
-    def __aiter__(self) -> _Pieces:
-        return self
-
-    async def __anext__(self) -> ChatCompletionChunk:
-        while True:
-            while self._lines:
-                line = self._lines.popleft()
-                if line.startswith(b"data:"):
-                    return self._piece(line[5:].strip())
-            block = await anext(self._bytes, b"")
-            if not block:
-                raise (
-                    StopAsyncIteration
-                    if self._is_whole
-                    else httpx.RemoteProtocolError("it ended before the answer did")
-                )
-            *lines, self._rest = (self._rest + block).split(b"\n")
-            self._lines.extend(lines)
-
-    async def usage(self) -> CompletionUsage | None:
-        """Read what is left. Past LiteLLM, which at the end builds the whole answer again, twice."""
-        async for _piece in self:
-            pass
-        async for _rest in self._bytes:  # after `[DONE]`, so that the connection can be used again
-            pass
-        return self._usage
-
-    async def aclose(self) -> None:
-        await self._response.aclose()
-
-    def _piece(self, content: bytes) -> ChatCompletionChunk:
-        if content == b"[DONE]":
-            self._is_whole = True
-            raise StopAsyncIteration
-        fields: dict[str, Any] = json.loads(content)
-        if fault := fields.get("error"):
-            raise openai.APIError(f"in the stream: {json.dumps({'error': fault})}", self._response.request, body=fault)
-        try:
-            piece = ChatCompletionChunk.model_validate(fields)
-        except ValidationError:  # not every server sends every field
-            piece = ChatCompletionChunk.construct(**fields)
-        self._usage = piece.usage or self._usage
-        self._is_whole = self._is_whole or any(choice.finish_reason for choice in piece.choices or ())
-        return piece

@@ -55,6 +55,10 @@ class LocalFiles:
         if found != expected:
             raise FileChanged(path, None if found is None else await _text_file(found))
 
+    async def read_bytes(self, path: AbsPath, limit: int) -> bytes:
+        source = Path(path)
+        return await _in_time(_size(source), lambda: _read(source, limit))
+
     async def entries(self, path: AbsPath) -> list[DirEntry]:
         return await to_thread.run_sync(_entries, Path(path), abandon_on_cancel=True)
 
@@ -89,16 +93,17 @@ def _size(path: Path) -> int:
     return status.st_size
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, limit: int = LIMIT) -> bytes:
     size = _size(path)
-    if size <= LIMIT:
+    if size <= limit:
         with path.open("rb") as stream:
             # The size is not believed: files in /proc say 0, logs grow.
-            data = stream.read(LIMIT + 1)
-        if len(data) <= LIMIT:
+            data = stream.read(limit + 1)
+        if len(data) <= limit:
             return data
         size = len(data)
-    raise UnreadableFile(f"File is too large ({size / 1024 / 1024:.1f} MB). Maximum allowed size is 10MB.")
+    allowed = f"{limit / 1024 / 1024:g}MB"
+    raise UnreadableFile(f"File is too large ({size / 1024 / 1024:.1f} MB). Maximum allowed size is {allowed}.")
 
 
 def _read_if_there(path: Path) -> bytes | None:

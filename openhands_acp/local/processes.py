@@ -139,11 +139,27 @@ async def end_tree(find: Callable[[], Iterable[Process]], group: int | None = No
     is signalled as one, so its leader must not have been reaped yet: until then the number cannot
     have gone to somebody else.
     """
-    known = set(find())
+    known: set[Process] = set()
+    for pause in _ending(find, group, known):
+        await anyio.sleep(pause)
+    return known
+
+
+def end_tree_in_thread(find: Callable[[], Iterable[Process]], group: int | None = None) -> set[Process]:
+    """Do what `end_tree` does where there is no event loop."""
+    known: set[Process] = set()
+    for pause in _ending(find, group, known):
+        time.sleep(pause)
+    return known
+
+
+def _ending(find: Callable[[], Iterable[Process]], group: int | None, known: set[Process]) -> Iterator[float]:
+    """Yield the pauses between the steps of ending a tree."""
+    known.update(find())
     _signal(known, group, signal.SIGTERM)
     until = time.monotonic() + GRACE
     while _living(known) and time.monotonic() < until:
-        await anyio.sleep(_STEP)
+        yield _STEP
         known.update(find())
     until = time.monotonic() + BOUND
     quiet = 0
@@ -153,8 +169,12 @@ async def end_tree(find: Callable[[], Iterable[Process]], group: int | None = No
         quiet = 0 if living else quiet + 1
         if living:
             _signal(living, group, signal.SIGKILL)
-            await anyio.sleep(_STEP)
-    return known
+            yield _STEP
+
+
+def interrupt(group: int, others: Iterable[Process]) -> None:
+    """Send a process group what Ctrl-C sends, and once each to others outside of it."""
+    _signal(others, group, signal.SIGINT)
 
 
 async def see_off(find: Callable[[], Iterable[Process]], until: float) -> set[Process]:

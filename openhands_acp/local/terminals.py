@@ -1,28 +1,30 @@
-"""Commands on this machine: a fresh shell for each, its output as it comes, its whole tree ended.
+"""Commands on this machine: a shell each that goes on where the last one stopped, its whole tree ended.
 
-What a command leaves running lives on, unread, until `close`. Knows nothing of tools or of the model.
+What outlasts the patience of whoever runs it becomes a job, and is read by a thread until somebody looks.
+Knows nothing of tools or of the model.
 """
 
 from __future__ import annotations
 
-import codecs
-import contextlib
+import itertools
+import logging
 import math
 import os
-import selectors
-import shutil
-import signal
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeAlias, assert_never
 from uuid import uuid4
 
 import anyio
+import anyio.to_thread
 
-from openhands_acp.engine.ports import Command, Exit, Sink
+from openhands_acp.engine.ports import Command, Exit, Job, Patience, Running, Sink
+from openhands_acp.local.environment import LoginEnvironment
+from openhands_acp.local.jobs import Minder
+from openhands_acp.local.output_log import OutputLog
 from openhands_acp.local.processes import (
     Process,
     adopt_orphans,
@@ -34,294 +36,351 @@ from openhands_acp.local.processes import (
     look,
     reap_adopted,
     see_off,
-    session_of,
 )
 
 if sys.platform == "win32":
-    from openhands_acp.local.terminals_windows import run_on_windows
+    from openhands_acp.local.shell_windows import Shell, ShellState, signal_name, start
 else:
-    import fcntl
-    import termios
+    from openhands_acp.local.shell import Shell, signal_name, start
+    from openhands_acp.local.shell_state import ShellState
 
-BLOCK = 65536
+logger = logging.getLogger(__name__)
+
 QUIET = 0.1
 """Seconds without output after which the sink is called with no text, so that a throttled view can catch up."""
 LINGER = 0.05
 """Seconds to go on reading when the shell is gone but its output is still held open."""
+KEYBOARD, REPLY = 2.0, 0.5
+"""Seconds of silence after which a program that waits for the keyboard is believed; and after something was typed."""
+_RETRY = 0.02
+"""Seconds until a terminal that was full is offered the rest of what is typed."""
 MARK = "OPENHANDS_TERMINAL"
 """Variable by which a process is known for a command's, wherever it went in the process tree."""
 
-# CI is left alone: it changes what builds do, not only how they talk. So is NO_COLOR: without a
-# terminal few programs colour, and Node warns on every start where it meets FORCE_COLOR.
+# Nobody reads pages or writes in an editor here, though there is a terminal. "dumb" keeps colours, redrawn
+# screens and pagers' prompts out of what the model reads; most programs that cannot do without say so at once.
+# An editor that does nothing leaves the message as it was, which git and others take for a no.
+# CI is left alone: it changes what builds do, not only how they talk. So is NO_COLOR: on a dumb terminal
+# few programs colour, and Node warns on every start where it meets FORCE_COLOR.
 QUIETENED: Mapping[str, str] = {
     "TERM": "dumb",
     "PAGER": "cat",
     "GIT_PAGER": "cat",
     "MANPAGER": "cat",
+    "SYSTEMD_PAGER": "cat",
+    "EDITOR": "true",
+    "VISUAL": "true",
     "GIT_EDITOR": "true",
     "GIT_TERMINAL_PROMPT": "0",
     "DEBIAN_FRONTEND": "noninteractive",
     "PYTHONUNBUFFERED": "1",
 }
 
+_Outcome: TypeAlias = Literal["ended", "limit", "patience"]
+
+
+@dataclass(slots=True)
+class _Run:
+    """One command, from its start until it is let go."""
+
+    number: int
+    line: str
+    shell: Shell
+    log: OutputLog
+    state_file: str | None
+    started: float
+    """By `time.monotonic`, as all times here: a thread reads them too."""
+    ends_at: float
+    job: str = ""
+    minder: Minder | None = None
+    """Where nobody follows it."""
+    ended_at: float | None = None
+    timed_out: bool = False
+
+    def seconds(self) -> float:
+        ended_at = self.minder.ended_at if self.minder is not None else self.ended_at
+        return (ended_at or time.monotonic()) - self.started
+
 
 class LocalTerminals:
-    """The `Terminals` of this machine. `hide` names variables that no command may see."""
+    """The `Terminals` of this machine."""
 
-    def __init__(self, *, hide: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        *,
+        hide: frozenset[str] = frozenset(),
+        spool: Path | None = None,
+        environment: LoginEnvironment | None = None,
+    ) -> None:
+        """`hide` names variables that no command may see; `spool` is the folder for long outputs, if they are kept."""
         self._hide = hide
+        self._spool = spool
+        self._environment = environment
+        self._state = ShellState()
         self._marks: set[str] = set()
         self._left: set[Process] = set()
         self._adopts = False
+        self._jobs: dict[str, _Run] = {}
+        self._numbers = itertools.count(1)
+        self._job_ids = itertools.count(1)
 
-    async def run(self, command: Command, sink: Sink) -> Exit:
-        """Run in a fresh shell. When there has been no output for a while, `sink` is called with none.
+    @property
+    def state(self) -> ShellState:
+        """Of the shell: shared with whoever runs commands of the session elsewhere."""
+        return self._state
+
+    async def run(self, command: Command, sink: Sink, patience: Patience) -> Exit | Running:
+        """Run where the shell was left. When there has been no output for a while, `sink` is called with none.
 
         Raises OSError as the system does when the shell cannot start there.
         """
-        if sys.platform == "win32":
-            return await run_on_windows(command, sink, environment(self._hide, uuid4().hex))
         self._tidy()
-        started = time.monotonic()
-        shell = _start(command, self._hide)
-        is_over = timed_out = False
-        try:
-            timed_out = await _follow(shell, sink, anyio.current_time() + command.timeout)
-            if timed_out:
-                await self._end(shell)
-            seen = await _drain(shell, sink)
-            self._left |= seen
-            is_over = True
-        finally:
-            if not is_over:
-                await self._end(shell)
-            left = self._let_go(shell, keep_reading=is_over and shell.is_open)
-        code = None if timed_out else shell.process.returncode
-        return _exit(code, time.monotonic() - started, left, timed_out=timed_out)
+        inherited = await self._inherited()
+        return await self._see_to(self._start(command, inherited), sink, patience, "")
 
-    async def close(self) -> None:
-        """End everything that a command left running, and what came of it."""
+    async def attend(self, job: str, keys: str, sink: Sink, patience: Patience) -> Exit | Running:
+        run = self._jobs.pop(job, None)
+        if run is None:
+            raise LookupError(job)
+        return await self._see_to(run, sink, patience, keys)
+
+    def jobs(self) -> tuple[Job, ...]:
+        return tuple(
+            Job(run.job, run.line, run.seconds(), is_running=run.minder is None or run.minder.ended_at is None)
+            for run in self._jobs.values()
+        )
+
+    async def end(self, job: str | None = None) -> None:
+        """End a job; or all that runs or was left running, what came of it, and the state of the shell."""
         with anyio.CancelScope(shield=True):
+            runs = [self._jobs.pop(each) for each in list(self._jobs) if job in (None, each)]
+            async with anyio.create_task_group() as tasks:
+                for run in runs:
+                    tasks.start_soon(self._end_and_let_go, run)
+            if job is not None:
+                return
             ended = await end_tree(self._find_left)
             self._left |= ended
         reap_adopted(self._left)
         self._left.clear()
         self._marks.clear()
+        self._state.forget()
+
+    # ---------------------------------------------------------------- one command
+
+    async def _inherited(self) -> dict[str, str]:
+        if self._environment is not None:
+            return await self._environment.inherited(self._hide)
+        return {name: value for name, value in os.environ.items() if name not in self._hide}
+
+    def _start(self, command: Command, inherited: Mapping[str, str]) -> _Run:
+        mark = uuid4().hex
+        # An agent inside a command of an agent: its commands are known to both.
+        own = {MARK: f"{os.environ.get(MARK, '')} {mark}".strip()}
+        cwd = self._state.left.cwd if self._state.left is not None else command.cwd
+        environment = {**inherited, **QUIETENED, **own, "PWD": cwd}
+        number, started = next(self._numbers), time.monotonic()
+        state_file = self._state_file(mark, environment, own)
+        try:
+            shell = start(command.line, cwd, environment, mark, self._state.shell)
+        except OSError:
+            if state_file is not None:
+                os.unlink(state_file)
+            if self._state.left is not None and not os.path.isdir(cwd):
+                # It was removed. To run somewhere else instead could hit the wrong files: the next command begins anew.
+                self._state.left = replace(self._state.left, cwd=command.cwd)
+            raise
+        log = OutputLog(self._spool / f"{number}-{mark[:8]}.txt" if self._spool is not None else None)
+        return _Run(number, command.line, shell, log, state_file, started, started + command.limit)
+
+    def _state_file(self, mark: str, environment: dict[str, str], own: Mapping[str, str]) -> str | None:
+        try:
+            path = self._state.begin(mark, environment, own)
+        except OSError as error:
+            logger.warning("the state of the shell cannot be kept: %s", error)
+            return None
+        environment.update(self._state.entrance(path))
+        return path
+
+    async def _see_to(self, run: _Run, sink: Sink, patience: Patience, keys: str) -> Exit | Running:
+        outcome: _Outcome | None = None
+        try:
+            await _catch_up(run, sink)
+            outcome = "ended" if run.ended_at is not None else await _follow(run, sink, patience, keys)
+            match outcome:
+                case "patience":
+                    return self._leave(run)
+                case "limit":
+                    run.timed_out = True
+                    await self._end(run)
+                case "ended":
+                    pass
+                case _:
+                    assert_never(outcome)
+            run.ended_at = run.ended_at or time.monotonic()
+            self._left |= await _drain(run, sink)
+        except BaseException:
+            await self._end_and_let_go(run)
+            raise
+        left = self._let_go(run, keep_reading=run.shell.is_open)
+        return _exit(run, left)
+
+    def _leave(self, run: _Run) -> Running:
+        """Make it a job, or one again."""
+        run.job = run.job or str(next(self._job_ids))
+        run.log.begin()
+        wants_input = run.shell.wants_input()
+        run.minder = Minder(run.shell, run.log, run.ends_at, run.shell.end_in_thread)
+        self._jobs[run.job] = run
+        return Running(run.job, run.seconds(), wants_input, run.log.path)
+
+    async def _end(self, run: _Run) -> None:
+        with anyio.CancelScope(shield=True):
+            await _stop_minding(run)
+            ended = await run.shell.end()
+            self._left |= ended
+
+    async def _end_and_let_go(self, run: _Run) -> None:
+        await self._end(run)
+        self._let_go(run, keep_reading=False)
+
+    def _let_go(self, run: _Run, *, keep_reading: bool) -> tuple[int, ...]:
+        left = [process for process in run.shell.find() if process.pid != run.shell.process.pid]
+        run.shell.release(keep_reading=keep_reading)
+        run.log.close()
+        self._take_state(run)
+        self._left.update(left)
+        reap_adopted(self._left)
+        if not left:
+            return ()
+        self._marks.add(run.shell.mark)
+        return tuple(sorted(abs(process.pid) for process in left))
+
+    # ---------------------------------------------------------------- all of them
+
+    def _take_state(self, run: _Run) -> None:
+        if run.state_file is not None:
+            self._state.take_up(run.state_file)
+        run.state_file = None
 
     def _tidy(self) -> None:
         if not self._adopts:
             adopt_orphans()
             self._adopts = True
+        for run in self._jobs.values():
+            if run.minder is not None and run.minder.ended_at is not None and run.state_file is not None:
+                self._take_state(run)
         reap_adopted(self._left)
         self._left = set(filter(is_alive, self._left))
-
-    async def _end(self, shell: _Shell) -> None:
-        with anyio.CancelScope(shield=True):
-            ended = await end_tree(shell.find, shell.process.pid if shell.process.returncode is None else None)
-            self._left |= ended
-
-    def _let_go(self, shell: _Shell, *, keep_reading: bool) -> tuple[int, ...]:
-        left = [process for process in shell.find() if process.pid != shell.process.pid]
-        shell.release(keep_reading=keep_reading)
-        self._left.update(left)
-        reap_adopted(self._left)
-        if not left:
-            return ()
-        self._marks.add(shell.mark)
-        return tuple(sorted(abs(process.pid) for process in left))
 
     def _find_left(self) -> list[Process]:
         # Also what they started since, and what that left behind in turn.
         roots = [process.pid for process in self._left if is_alive(process)]
         roots += [child for child in children(os.getpid()) if carries(child, self._marks)]
-        return _families(roots)
+        found = {look(pid) for root in roots for pid in (root, *descendants(root))}
+        return [process for process in found if process is not None]
 
 
-# ---------------------------------------------------------------- one shell
+async def _stop_minding(run: _Run) -> None:
+    """Take the command back from the thread that reads it."""
+    minder = run.minder
+    if minder is None:
+        return
+    with anyio.CancelScope(shield=True):
+        await anyio.to_thread.run_sync(minder.stop)
+    run.minder = None
+    run.ended_at, run.timed_out = minder.ended_at, minder.timed_out
 
 
-@dataclass(slots=True)
-class _Shell:
-    process: subprocess.Popen[bytes]
-    mark: str
-    output: int
-    exited: int
-    """Becomes readable when the shell has ended."""
-    either: selectors.DefaultSelector
-    """Itself readable when one of the two is."""
-    decoder: codecs.IncrementalDecoder
-    is_open: bool = True
-
-    def find(self) -> list[Process]:
-        """Find all that is left of its tree, also what lost its parent or left its session."""
-        own = self.process.pid
-        if sys.platform != "linux":
-            self.process.poll()
-            group = look(-own)
-            return [group] if group else []
-        orphans = (child for child in children(os.getpid()) if child != own)
-        marks = (self.mark,)
-        roots = [own, *(child for child in orphans if session_of(child) == own or carries(child, marks))]
-        return _families(roots)
-
-    async def ready(self, until: float) -> set[int]:
-        """Wait for output or the end; returns the readable descriptors, none if `until` came first."""
-        with anyio.CancelScope(deadline=until):
-            await anyio.wait_readable(self.either.fileno())
-        return {key.fd for key, _ in self.either.select(0)}
-
-    async def pass_on(self, sink: Sink, limit: int = BLOCK) -> int:
-        """Read once what is there, and wait until `sink` has taken it; returns how many bytes."""
-        try:
-            block = os.read(self.output, min(limit, BLOCK))
-        except BlockingIOError:
-            return 0
-        if not block:
-            self.is_open = False
-            self.either.unregister(self.output)
-        text = self.decoder.decode(block, final=not block)
-        if text:
-            await sink(text)
-        return len(block)
-
-    def release(self, *, keep_reading: bool) -> None:
-        """Give back the shell and the descriptors; call it once, when the shell has ended."""
-        self.process.poll()
-        self.either.close()
-        os.close(self.exited)
-        if not keep_reading:
-            os.close(self.output)
-            return
-        # Nobody reading would stop what was left running: by SIGPIPE, or by a pipe that is full.
-        os.set_blocking(self.output, True)
-        threading.Thread(target=_discard, args=(self.output,), daemon=True).start()
+async def _catch_up(run: _Run, sink: Sink) -> None:
+    """Pass on what came while nobody followed."""
+    minder = run.minder
+    await _stop_minding(run)
+    for piece in minder.unread.take() if minder is not None else ():
+        await sink(piece)
 
 
-def _start(command: Command, hide: frozenset[str]) -> _Shell:
-    mark = uuid4().hex
-    with contextlib.ExitStack() as undo:
-        output, theirs = os.pipe()
-        undo.callback(os.close, output)
-        with contextlib.ExitStack() as parent_only:
-            parent_only.callback(os.close, theirs)
-            process = subprocess.Popen(
-                [_shell_path(), "-c", command.line],
-                stdin=subprocess.DEVNULL,
-                stdout=theirs,
-                stderr=subprocess.STDOUT,
-                cwd=command.cwd,
-                env=environment(hide, mark),
-                start_new_session=True,
-            )
-        os.set_blocking(output, False)
-        exited = exit_watch(process)
-        either = selectors.DefaultSelector()
-        either.register(output, selectors.EVENT_READ)
-        either.register(exited, selectors.EVENT_READ)
-        undo.pop_all()
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    return _Shell(process, mark, output, exited, either, decoder)
-
-
-async def _follow(shell: _Shell, sink: Sink, deadline: float) -> bool:
-    """Pass on output until the shell ends; returns whether `deadline` came first."""
-    # The deadline never interrupts the sink, which may be in the middle of a piece.
-    quiet_at = math.inf
-    while anyio.current_time() < deadline:
-        ready = await shell.ready(min(deadline, quiet_at))
-        if shell.exited in ready:
-            return False
-        if shell.output in ready:
-            await shell.pass_on(sink)
-            quiet_at = anyio.current_time() + QUIET
-        elif anyio.current_time() >= quiet_at:
+async def _follow(run: _Run, sink: Sink, patience: Patience, keys: str) -> _Outcome:
+    """Pass on output until the shell ends, or its time or the patience is over."""
+    shell, begun = run.shell, anyio.current_time()
+    # The times to come never interrupt the sink, which may be in the middle of a piece.
+    limit_at = begun + run.ends_at - time.monotonic()
+    whole_at = begun + patience.whole
+    heard_at, quiet_at = begun, math.inf
+    believe = REPLY if keys else KEYBOARD
+    look_at = begun + believe if patience.silence is not None else math.inf
+    typed = keys.encode()
+    while True:
+        typed = _type(shell, typed, keys)
+        silent_at = heard_at + patience.silence if patience.silence is not None else math.inf
+        retry_at = anyio.current_time() + _RETRY if typed else math.inf
+        ready = await shell.ready(min(limit_at, whole_at, silent_at, look_at, quiet_at, retry_at))
+        now = anyio.current_time()
+        if ready.output and now < limit_at:
+            await _pass_on(run, sink)
+            heard_at = anyio.current_time()
+            quiet_at, look_at = heard_at + QUIET, heard_at + believe if patience.silence is not None else math.inf
+            if anyio.current_time() < min(limit_at, whole_at):
+                continue
+        if ready.ended:
+            return "ended"
+        if now >= limit_at:
+            return "limit"
+        if now >= quiet_at:
             await sink("")
             quiet_at = math.inf
-    return True
+        if now >= min(whole_at, silent_at) or (now >= look_at and shell.wants_input()):
+            if typed:
+                await sink(f"\n[{len(typed)} bytes were not typed: the program does not read them]\n")
+            return "patience"
+        look_at = now + believe if now >= look_at else look_at
 
 
-async def _drain(shell: _Shell, sink: Sink) -> set[Process]:
+def _type(shell: Shell, data: bytes, keys: str) -> bytes:
+    """Type what the terminal takes; returns the rest."""
+    if not data:
+        return data
+    rest = data[shell.write(data) :]
+    if len(data) == len(keys.encode()):
+        shell.interrupt_if_asked(keys)
+    return rest
+
+
+async def _pass_on(run: _Run, sink: Sink) -> int:
+    text, size = run.shell.read()
+    if text:
+        run.log.add(text)
+        await sink(text)
+    return size
+
+
+async def _drain(run: _Run, sink: Sink) -> set[Process]:
     """Pass on all that was written before the shell ended, and what comes right after it.
 
     Returns the processes that it saw outlive the shell, if only for a moment.
     """
+    shell = run.shell
     # Looked at first: whoever is dead by the next look, in a session of its own, cannot be told from a
     # child of somebody else here, and stays a zombie.
     seen = set(shell.find())
-    shell.either.unregister(shell.exited)
-    waiting = shell.is_open and _bytes_waiting(shell.output)
+    shell.ignore_end()
+    waiting = shell.bytes_waiting() if shell.is_open else 0
     while waiting > 0 and shell.is_open:
-        waiting -= await shell.pass_on(sink, waiting)
+        waiting -= await _pass_on(run, sink)
     # A process substitution, or a server that fails to start, has its say a moment later.
     until = anyio.current_time() + LINGER
     while shell.is_open and anyio.current_time() < until:
-        if await shell.ready(until):
-            await shell.pass_on(sink)
-    if shell.is_open and (text := shell.decoder.decode(b"", final=True)):
+        if (await shell.ready(until)).output:
+            await _pass_on(run, sink)
+    if shell.is_open and (text := shell.rest()):
+        run.log.add(text)
         await sink(text)
     # Whoever closed the output last may be about to end: that is not left running.
     return seen | await see_off(shell.find, until)
 
 
-def _exit(returncode: int | None, seconds: float, left: tuple[int, ...], *, timed_out: bool) -> Exit:
-    if returncode is None or returncode >= 0:
-        return Exit(returncode, None, timed_out, seconds, left)
-    try:
-        name = signal.Signals(-returncode).name
-    except ValueError:
-        # A real-time signal, of which only the first and last have names.
-        name = f"signal {-returncode}"
-    return Exit(None, name, timed_out, seconds, left)
-
-
-def _families(roots: Iterable[int]) -> list[Process]:
-    found = {look(pid) for root in roots for pid in (root, *descendants(root))}
-    return [process for process in found if process is not None]
-
-
-# ---------------------------------------------------------------- the system
-
-
-def environment(hide: frozenset[str], mark: str) -> dict[str, str]:
-    """Return ours without what is hidden, and with what keeps programs from waiting for a person."""
-    inherited = {name: value for name, value in os.environ.items() if name not in hide}
-    # An agent inside a command of an agent: its commands are known to both.
-    marks = f"{os.environ.get(MARK, '')} {mark}".strip()
-    return {**inherited, **QUIETENED, MARK: marks}
-
-
-def exit_watch(process: subprocess.Popen[bytes]) -> int:
-    """Return a descriptor that becomes readable when the process has ended. The caller closes it."""
-    if sys.platform == "linux":
-        # A kernel before 5.3, or a sandbox without the call, has the thread instead.
-        with contextlib.suppress(OSError):
-            return os.pidfd_open(process.pid)
-    return exit_watch_by_thread(process)
-
-
-def exit_watch_by_thread(process: subprocess.Popen[bytes]) -> int:
-    """Do what `exit_watch` does with a thread that waits; for systems without process descriptors."""
-    watch, held = os.pipe()
-
-    def hold() -> None:
-        process.wait()
-        os.close(held)
-
-    threading.Thread(target=hold, daemon=True).start()
-    return watch
-
-
-def _shell_path() -> str:
-    known = (shutil.which("bash"), "/bin/bash", "/usr/bin/bash", shutil.which("sh"), "/bin/sh")
-    return next((path for path in known if path and os.access(path, os.X_OK)), "/bin/sh")
-
-
-def _bytes_waiting(file: int) -> int:
-    return int.from_bytes(fcntl.ioctl(file, termios.FIONREAD, bytes(4)), sys.byteorder)
-
-
-def _discard(file: int) -> None:
-    with contextlib.suppress(OSError):
-        while os.read(file, BLOCK):
-            pass
-    os.close(file)
+def _exit(run: _Run, left: tuple[int, ...]) -> Exit:
+    code = None if run.timed_out else run.shell.returncode
+    if code is not None and code < 0:
+        return Exit(None, signal_name(-code), run.timed_out, run.seconds(), left, run.log.path)
+    return Exit(code, None, run.timed_out, run.seconds(), left, run.log.path)

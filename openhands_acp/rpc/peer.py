@@ -104,13 +104,16 @@ class Peer:
         self._calls: dict[tuple[type, RequestId], list[Call]] = {}
         self._answered = anyio.Event()
         self._pending: dict[RequestId, _Pending] = {}
+        self._is_over = False
         self._last_id = 0
 
     def notify(self, method: str, params: JsonObject) -> None:
         self.outbox.put(Plain({"jsonrpc": "2.0", "method": method, "params": params}))
 
     async def request(self, method: str, params: JsonObject) -> Any:
-        """Ask the peer. Raises RemoteError. When cancelled, the request is withdrawn."""
+        """Ask the peer. Raises RemoteError, also when it is gone. When cancelled, the request is withdrawn."""
+        if self._is_over:
+            raise RemoteError(0, "the connection is over")
         self._last_id += 1
         request_id, pending = self._last_id, _Pending()
         self._pending[request_id] = pending
@@ -139,6 +142,7 @@ class Peer:
                 self._receive(line, tasks)
             with anyio.move_on_after(_LAST_ANSWERS):
                 await self._all_answered()
+            self._is_over = True
             tasks.cancel_scope.cancel()
 
     async def _all_answered(self) -> None:
@@ -151,6 +155,7 @@ class Peer:
             await self.outbox.write_to(channel.write)
         except OSError:
             # Nobody is left to tell.
+            self._is_over = True
             connection.cancel()
 
     def _receive(self, line: bytes | Oversize, tasks: TaskGroup) -> None:

@@ -25,9 +25,7 @@ from openhands_acp.store.reading import Stored
 
 Mask = Callable[[str], str]
 
-_KEPT = frozenset(
-    {"role", "mode", "kind", "security_risk", "rejection_source", "option", "channel", "status", "stop_reason", "key"}
-)
+_KEPT = frozenset("role mode kind security_risk rejection_source option channel status stop_reason key moment".split())
 """Fields of fixed words: where a person's key is such a word (servers at home take any), the spelling still stands."""
 
 _ESCAPE = re.compile(r"(\\(?:[nrtbfve]|[ux][0-9A-Fa-f]{2,4}|033)(?:\[[0-9;]*[A-Za-z])?|%[0-9A-Fa-f]{2})")

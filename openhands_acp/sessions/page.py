@@ -119,8 +119,9 @@ def _call(call: Called) -> str:
     named = f"<code>$ {title}</code>" if call.card.kind == "execute" else f"<span>{title}</span>"
     asked = f"<small>{escape(call.decision)}</small>" if call.decision else ""
     # Once for both: comparing long files takes a while.
-    diffs = {item: list(diff_rows(item.old or "", item.new)) for item in call.shown if isinstance(item, ShownDiff)}
-    body = "".join(_shown(item, call.card, diffs) for item in call.shown)
+    compared = [item for item in call.shown if isinstance(item, ShownDiff)]
+    diffs = {item: list(diff_rows(item.old or "", item.new or "")) for item in compared}
+    body = "".join([*(_shown(item, call.card, diffs) for item in call.shown), *map(_part, call.images)])
     heading = f"<p><b>{_MARKS[call.status]}</b>{named}{_counts(diffs)}{asked}</p>"
     return f'<section class="call {call.status}">{heading}{body}</section>'
 
@@ -141,8 +142,9 @@ def _shown(item: Shown, card: Card, diffs: Mapping[ShownDiff, Sequence[Row]]) ->
             whole = f'<pre class="line">{escape(line.strip())}</pre>' if "\n" in line.strip() else ""
             return whole + _output(output or "", _END_LINES)
         case ShownDiff(path):
-            named = "" if os.path.basename(path) in card.title else f'<div class="path">{escape(path)}</div>'
-            return named + _diff(diffs[item])
+            is_named = os.path.basename(path) in card.title
+            above = [*([item.besides] if item.besides else []), *([] if is_named else [path])]
+            return "".join(f'<div class="path">{escape(words)}</div>' for words in above) + _diff(diffs[item])
         case _:
             assert_never(item)
 

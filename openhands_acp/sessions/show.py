@@ -192,6 +192,7 @@ def _heading(call: Called) -> RenderableType:
 
 def _body(call: Called) -> RenderableType | None:
     parts = [part for item in call.shown if (part := _shown(item, call.card)) is not None]
+    parts += [Text(caption(image), "dim") for image in call.images]
     return Group(*parts) if parts else None
 
 
@@ -206,9 +207,9 @@ def _shown(item: Shown, card: Card) -> RenderableType | None:
             rows = [*whole, *([below] if below is not None else [])]
             return Group(*rows) if rows else None
         case ShownDiff(path, old, new):
-            shown = display.diff(old or "", new)
             is_named = os.path.basename(path) in card.title
-            return shown if is_named else Group(Text(display.plain(path), "dim"), shown)
+            above = [*([item.besides] if item.besides else []), *([] if is_named else [path])]
+            return Group(*(Text(display.plain(words), "dim") for words in above), display.diff(old or "", new or ""))
         case _:
             assert_never(item)
 

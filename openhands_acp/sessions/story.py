@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias, assert_never
 
 from openhands_acp.engine import events
 from openhands_acp.engine.events import Card, Entry, PlanEntry, Shown, ShownText
-from openhands_acp.engine.messages import Part, Text, plain_text
+from openhands_acp.engine.messages import Image, Part, Text, plain_text
 
 Status: TypeAlias = Literal["completed", "failed", "pending"]
 
@@ -42,6 +42,7 @@ class Called:
     shown: tuple[Shown, ...]
     decision: str = ""
     """What the person answered, if they were asked."""
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,8 @@ class _Telling:
         | events.TurnEnded
         | events.InterruptEvent
         | events.ConversationStateUpdateEvent
-        | events.UsageEvent,
+        | events.UsageEvent
+        | events.CheckpointTaken,
     ) -> Iterator[Scene]:
         match event:
             case events.ActionEvent():
@@ -164,11 +166,14 @@ class _Telling:
                 self._decisions[event.tool_call_id] = _DECISIONS[event.option]
             case events.ObservationEvent():
                 status: Status = "failed" if event.is_error else "completed"
-                yield from self._called(event.tool_call_id, status, event.shown or (ShownText(event.text),))
+                shown = event.shown or (ShownText(event.text),)
+                yield from self._called(event.tool_call_id, status, shown, event.images)
             case events.UserRejectObservation():
                 yield from self._failed(event.tool_call_id, event.shown, self._no(event))
             case events.AgentErrorEvent():
                 yield from self._failed(event.tool_call_id, event.shown, event.error)
+            case events.CheckpointTaken(card=Card() as card):
+                yield Called(card, "completed", card.shown, self._decisions.pop(event.tool_call_id, ""))
             case (
                 events.ConversationStarted()
                 | events.SystemPromptEvent()
@@ -177,6 +182,7 @@ class _Telling:
                 | events.InterruptEvent()
                 | events.ConversationStateUpdateEvent()
                 | events.UsageEvent()
+                | events.CheckpointTaken()
             ):
                 pass
             case _:
@@ -193,11 +199,13 @@ class _Telling:
         asked = action.card.shown if action is not None and action.card is not None else ()
         yield from self._called(call_id, "failed", (*(shown or asked), ShownText(reason)))
 
-    def _called(self, call_id: str, status: Status, shown: tuple[Shown, ...]) -> Iterator[Scene]:
+    def _called(
+        self, call_id: str, status: Status, shown: tuple[Shown, ...], images: tuple[Image, ...] = ()
+    ) -> Iterator[Scene]:
         action = self.open.pop(call_id, None)
         # Calls without a card show themselves otherwise: as a plan, a thought, a last word.
         if action is not None and action.card is not None:
-            yield Called(action.card, status, shown, self._decisions.pop(call_id, ""))
+            yield Called(action.card, status, shown, self._decisions.pop(call_id, ""), images)
 
 
 def _said(text: str) -> Iterator[Scene]:

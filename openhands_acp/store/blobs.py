@@ -66,7 +66,19 @@ def put_back(record: Any, text_of: Callable[[str], str], lose: Callable[[str], N
                 lose(f"an image is lost: {error}")
                 return {"type": "Text", "text": "(an image stood here; its file was lost)"}
         case _:
-            return {key: put_back(item, text_of, lose) for key, item in fields.items()}
+            back: dict[str, Any] = {key: put_back(item, text_of, lose) for key, item in fields.items()}
+            if _are_images(fields.get("images")):
+                # Where there is place for images only, a sentence has none.
+                back["images"] = [item for item in back["images"] if _is_image(item)]
+            return back
+
+
+def _are_images(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_image, cast("list[Any]", value)))
+
+
+def _is_image(value: Any) -> bool:
+    return isinstance(value, dict) and cast("dict[str, Any]", value).get("type") == "Image"
 
 
 class Blobs:

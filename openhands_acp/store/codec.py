@@ -18,7 +18,8 @@ from openhands_acp.engine import events, messages
 from openhands_acp.engine.events import Durable, Entry, Source
 from openhands_acp.engine.messages import Image, JsonObject, Text
 
-VERSION = 1
+VERSION = 2
+"""1 had neither checkpoints nor thought levels; everything in it is spelt as in 2."""
 
 _KINDS: dict[str, type] = {kind.__name__: kind for kind in get_args(Durable)}
 _TAGGED: dict[str, type] = {
@@ -86,6 +87,7 @@ def source_of(event: Durable) -> Source:
             | events.ConversationErrorEvent()
             | events.ConversationStateUpdateEvent()
             | events.UsageEvent()
+            | events.CheckpointTaken()
         ):
             return "environment"
         case _:

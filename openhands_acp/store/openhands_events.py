@@ -224,13 +224,14 @@ class _Reading:
     def _observation(self, event: RawEvent, name: str, action_id: str, arguments: RawEvent) -> None:
         observation = event.get("observation")
         seen: RawEvent = observation if is_object(observation) else {}
-        shown = shown_of(name, arguments, seen, self.root)
+        images = tuple(part for part in parts_of(seen.get("content")) if isinstance(part, Image))
+        shown = shown_of(name, arguments, _without(images, seen), self.root)
         text = "\n".join(filter(None, (shown.text, words_of(event.get("extended_content")))))
         if not shown.is_error:
             self._tell(name, arguments)
         self._emit(
             ours.ObservationEvent(
-                action_id, action_id, name, text, shown.is_error, shown.shown, shown.locations, shown.raw_output
+                action_id, action_id, name, text, shown.is_error, shown.shown, shown.locations, shown.raw_output, images
             )
         )
 
@@ -311,6 +312,15 @@ class _Reading:
         # Of several entries that one event becomes, each needs an id, the same at each reading.
         derived = str(uuid5(NAMESPACE_URL, f"{self._id}/{self._count}"))
         self.entries.append(Entry(entry_id or derived, self._timestamp, event))
+
+
+def _without(images: tuple[Image, ...], observation: RawEvent) -> RawEvent:
+    """Leave out of an observation's content the images that are kept as such."""
+    content = observation.get("content")
+    if not images or not isinstance(content, list):
+        return observation
+    blocks = cast("list[object]", content)
+    return {**observation, "content": [item for item in blocks if not set(parts_of([item])) & set(images)]}
 
 
 def arguments_of(action_event: RawEvent) -> RawEvent:

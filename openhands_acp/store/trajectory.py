@@ -1,6 +1,6 @@
 """A conversation as a trajectory in OpenHands' event shapes, for tools that read those.
 
-Of what OpenHands has no kind for, plans, notices, permissions, usage, mode, model, title and the
+Of what OpenHands has no kind for, plans, notices, permissions, usage, checkpoints, mode, model, title and the
 session's start become a `ConversationStateUpdateEvent` each, under a key of our own. Left out are: how
 turns begin and end (but for an `InterruptEvent` where the person stopped one), cards and other output
 that only a person sees, the person's stop itself (it is told where the turn ends), and reasoning
@@ -28,11 +28,22 @@ _ACTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "FileEditorAction",
         ("command", "path", "file_text", "old_str", "new_str", "insert_line", "view_range"),
     ),
+    "apply_patch": ("ApplyPatchAction", ("patch",)),
     "task_tracker": ("TaskTrackerAction", ("command", "task_list")),
     "think": ("ThinkAction", ("thought",)),
     "finish": ("FinishAction", ("message",)),
 }
 """OpenHands' parsed calls of tools that we share: their kind, and the fields that they take."""
+
+
+_KEYS: Mapping[type, str] = {
+    ours.ConversationStarted: "started",
+    ours.NoticeEvent: "notice",
+    ours.PermissionDecided: "permission",
+    ours.UsageEvent: "usage",
+    ours.CheckpointTaken: "checkpoint",
+}
+"""Keys of our own, for what OpenHands has no kind for."""
 
 
 def to_openhands(entries: Sequence[Entry]) -> list[Wire]:
@@ -168,7 +179,8 @@ class _Writing:
         | ours.InterruptEvent
         | ours.ConversationErrorEvent
         | ours.ConversationStateUpdateEvent
-        | ours.UsageEvent,
+        | ours.UsageEvent
+        | ours.CheckpointTaken,
     ) -> Iterator[Wire]:
         match event:
             case ours.TurnEnded(stop_reason="cancelled"):
@@ -179,16 +191,19 @@ class _Writing:
                 yield _wire(entry, "ConversationErrorEvent", code=event.code, detail=event.detail)
             case ours.ConversationStateUpdateEvent():
                 yield _state(entry, event.key, event.value)
-            case ours.ConversationStarted():
-                yield _state(entry, "started", _fields(entry))
             case ours.PlanUpdated():
                 yield _state(entry, "plan", _fields(entry)["entries"])
-            case ours.NoticeEvent():
-                yield _state(entry, "notice", _fields(entry))
-            case ours.PermissionDecided():
-                yield _state(entry, "permission", _fields(entry))
-            case ours.UsageEvent():
-                yield _state(entry, "usage", _fields(entry))
+            case ours.CheckpointTaken(told=str() as told):
+                message = {"role": "user", "content": [_text(told)]}
+                yield _wire(entry, "MessageEvent", llm_message=message, activated_skills=[], extended_content=[])
+            case (
+                ours.ConversationStarted()
+                | ours.NoticeEvent()
+                | ours.PermissionDecided()
+                | ours.UsageEvent()
+                | ours.CheckpointTaken()
+            ):
+                yield _state(entry, _KEYS[type(event)], _fields(entry))
             case _:
                 assert_never(event)
 
@@ -250,7 +265,7 @@ def _parsed(action: ours.ActionEvent) -> Wire | None:
 
 def _observation(event: ours.ObservationEvent) -> Wire:
     kind, _ = _ACTIONS.get(event.tool_name, ("MCPToolAction", ()))
-    seen: Wire = {"content": [_text(event.text)], "is_error": event.is_error}
+    seen: Wire = {"content": [_text(event.text), *map(_part, event.images)], "is_error": event.is_error}
     raw = event.raw_output or {}
     for item in event.shown:
         match item:

@@ -1,14 +1,41 @@
-"""The tools that come with the program: one word each in `BUILTIN`."""
+"""The tools that come with the program: one word each in `BUILTIN`, and which of them a session gets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 
 from openhands_acp.engine.tool import Tool
+from openhands_acp.tools.apply_patch import apply_patch
 from openhands_acp.tools.file_editor import file_editor
 from openhands_acp.tools.finish import finish
+from openhands_acp.tools.glob import glob
+from openhands_acp.tools.grep import grep
 from openhands_acp.tools.task_tracker import task_tracker
 from openhands_acp.tools.terminal import terminal
 from openhands_acp.tools.think import think
 
-BUILTIN: tuple[Callable[[], Tool], ...] = (terminal, file_editor, task_tracker, think, finish)
+BUILTIN: tuple[Callable[[], Tool], ...] = (terminal, file_editor, grep, glob, task_tracker, think, finish)
+"""For every model."""
+
+_NEEDED = frozenset({"terminal", "file_editor"})
+_KNOWS_PATCHES = re.compile(r"(?:^|[/.:])(?:gpt-5(?![0-9])|o[1-9](?![0-9a-z])|[\w.-]*codex(?![a-z]))")
+"""OpenAI's models that were taught its patches, as LiteLLM spells their names: `azure/gpt-5.1`, `o4-mini`."""
+
+
+def tools_for(model: str, kept: Sequence[str] = ()) -> tuple[Tool, ...]:
+    """Make the tools of a session that begins with `model`.
+
+    One that is taken up again has `kept` in its prompt, and keeps those that there are, in their order,
+    whatever its model is now: tools that come and go confuse models, and spoil their providers' caches.
+    But one that was somebody else's, with tools that do not suffice here, gets ours.
+    """
+    tools = {tool.spec.name: tool for tool in (make() for make in BUILTIN)}
+    order = list(tools)
+    patching = apply_patch()
+    tools[patching.spec.name] = patching
+    if _KNOWS_PATCHES.search(model.lower()):
+        # Beside the editor, which views files, and takes edits back.
+        order.insert(order.index("file_editor") + 1, patching.spec.name)
+    names = [name for name in dict.fromkeys(kept) if name in tools] if set(kept) >= _NEEDED else order
+    return tuple(tools[name] for name in names)

@@ -159,7 +159,8 @@ def _validated(args: type[A], arguments: JsonObject) -> A:
         return args.model_validate(decoded)
     except ValidationError as error:
         reasons = [_reason(each) for each in error.errors(include_url=False)]
-        unknown = [repr(key) for key in given if key not in args.model_fields]
+        said = " ".join(reasons)
+        unknown = [repr(key) for key in given if key not in args.model_fields and f"`{key}`" not in said]
         if unknown:
             reasons.append(f"unknown: {', '.join(unknown)}")
         raise ToolError("; ".join(reasons)) from None

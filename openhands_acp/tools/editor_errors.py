@@ -9,14 +9,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import PurePath
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from openhands_acp.engine.paths import AbsPath, shortened
-from openhands_acp.engine.ports import FileChanged, TextFile
+from openhands_acp.engine.ports import FileChanged, TextFile, UnreadableFile
 from openhands_acp.engine.tool import Hands, ToolError
 from openhands_acp.tools.editor_state import Seen
 from openhands_acp.tools.editor_view import around, changes, numbered
-from openhands_acp.tools.edits import Ambiguous, Edited, NotFound, lf, lines_of, replace_once
+from openhands_acp.tools.edits import Edited, lf, lines_of
+from openhands_acp.tools.matching import Ambiguous
+from openhands_acp.tools.replacing import Failed, NotFound, Refusal, Refused, replace_once
 
 Place: TypeAlias = Callable[[str], str]
 """Given the LF view of a file: the lines where a call wanted to edit, numbered; empty if nowhere."""
@@ -26,18 +28,42 @@ _SHOWN = 4_000
 _SEARCHED = 1024 * 1024
 
 
-def not_found(path: AbsPath, old: str, outcome: NotFound) -> ToolError:
+def unfit(path: AbsPath, old: str, refusal: Refusal) -> ToolError:
+    """Say why a replacement was not made, and what to write instead."""
+    match refusal:
+        case NotFound():
+            return _not_found(path, old, refusal)
+        case Ambiguous(lines, ""):
+            return ToolError(
+                f"No replacement was performed. Multiple occurrences of old_str `{_quoted(old)}` in lines "
+                f"{list(lines)}. Please ensure it is unique: include neighbouring lines"
+            )
+        case Ambiguous(lines, how):
+            return ToolError(
+                f"No replacement was performed, old_str `{_quoted(old)}` did not appear verbatim in {path}, and {how} "
+                f"there are several places, at lines {list(lines)}. View the one that is meant and copy it exactly"
+            )
+        case Refused(reason):
+            return ToolError(f"No replacement was performed: {reason}")
+        case _:
+            assert_never(refusal)
+
+
+def failed(path: AbsPath, failure: Failed, count: int) -> ToolError:
+    """Say which of several replacements failed."""
+    error = unfit(path, failure.replacement.old, failure.refusal)
+    if count == 1:
+        return error
+    return ToolError(f"edit {failure.number} of {count} failed, so none of them was made. {error}")
+
+
+def _not_found(path: AbsPath, old: str, refusal: NotFound) -> ToolError:
     reason = f"No replacement was performed, old_str `{_quoted(old)}` did not appear verbatim in {path}."
-    if not outcome.nearest:
+    if refusal.reason:
+        reason = f"No replacement was performed in {path}: {refusal.reason}."
+    if not refusal.nearest:
         return ToolError(f"{reason} Nothing in the file is like it; view the file first")
-    return ToolError(f"{reason} The nearest text there is:\n{_rows(outcome)}\nCopy old_str from it exactly")
-
-
-def ambiguous(old: str, outcome: Ambiguous) -> ToolError:
-    return ToolError(
-        f"No replacement was performed. Multiple occurrences of old_str `{_quoted(old)}` in lines "
-        f"{list(outcome.lines)}. Please ensure it is unique: include neighbouring lines"
-    )
+    return ToolError(f"{reason} The nearest text there is:\n{_rows(refusal)}\nCopy old_str from it exactly")
 
 
 def changed_meanwhile(hands: Hands, path: AbsPath, old: str | None, now: TextFile, place: Place) -> ToolError:
@@ -89,6 +115,16 @@ def line_of(line: int) -> Place:
 
 
 def nowhere(_view: str) -> str:
+    return ""
+
+
+def instead(error: UnreadableFile) -> str:
+    """Say what else can be done with a file that is not to be read here."""
+    reason = str(error)
+    if "too large" in reason:
+        return " Look at parts of it with the terminal (grep -n, sed -n '100,200p'), and change it there."
+    if "binary" in reason:
+        return ". Use the terminal (file, xxd, or a program that knows the format)"
     return ""
 
 

@@ -14,8 +14,9 @@ from openhands_acp.engine.ports import TextFile
 from openhands_acp.tools.edits import lf
 
 _VERSIONS = 10
-_KEPT_TEXT = 256 * 1024
-_KEPT_FILES = 100
+_KEPT_TEXT = 1024 * 1024
+"""Characters of one file that are kept, to merge with what somebody else makes of it."""
+_KEPT_IN_ALL = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,27 @@ class Seen:
     def __init__(self) -> None:
         self._digests: dict[AbsPath, bytes] = {}
         self._texts: dict[AbsPath, str] = {}
+        self._missed: set[AbsPath] = set()
 
     def note(self, path: AbsPath, file: TextFile) -> None:
         view = lf(file.text)
+        self._missed.discard(path)
         self._digests[path] = _digest(view)
         self._texts.pop(path, None)
         if len(view) <= _KEPT_TEXT:
             self._texts[path] = view
-            if len(self._texts) > _KEPT_FILES:
-                del self._texts[next(iter(self._texts))]
+        while sum(map(len, self._texts.values())) > _KEPT_IN_ALL:
+            del self._texts[next(iter(self._texts))]
+
+    def paths(self) -> tuple[AbsPath, ...]:
+        """Return the files that the model has seen, the latest first."""
+        return tuple(reversed(self._digests))
+
+    def misses_again(self, path: AbsPath) -> bool:
+        """Note that an edit did not fit; tell whether the one before it in this file did not, either."""
+        again = path in self._missed
+        self._missed.add(path)
+        return again
 
     def forget(self, path: AbsPath) -> None:
         self._digests.pop(path, None)
@@ -51,23 +64,29 @@ class Seen:
         return None if digest in (None, _digest(lf(file.text))) else Changed(self._texts.get(path))
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One edit of this session; `before` is None where there was no file, `after` where it was removed."""
+
+    before: TextFile | None
+    after: TextFile | None
+
+
 class History:
-    """The last versions of each file before this session's edits; None where there was no file."""
+    """The last edits of each file, newest last."""
 
     def __init__(self) -> None:
-        self._versions: dict[AbsPath, deque[TextFile | None]] = {}
+        self._steps: dict[AbsPath, deque[Step]] = {}
 
-    def push(self, path: AbsPath, before: TextFile | None) -> None:
-        self._versions.setdefault(path, deque(maxlen=_VERSIONS)).append(before)
+    def push(self, path: AbsPath, step: Step) -> None:
+        self._steps.setdefault(path, deque(maxlen=_VERSIONS)).append(step)
 
-    def has(self, path: AbsPath) -> bool:
-        return bool(self._versions.get(path))
-
-    def last(self, path: AbsPath) -> TextFile | None:
-        return self._versions[path][-1]
+    def last(self, path: AbsPath) -> Step | None:
+        steps = self._steps.get(path)
+        return steps[-1] if steps else None
 
     def drop_last(self, path: AbsPath) -> None:
-        self._versions[path].pop()
+        self._steps[path].pop()
 
 
 def _digest(view: str) -> bytes:

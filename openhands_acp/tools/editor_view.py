@@ -6,11 +6,15 @@ Pure, but for listing a folder through `Files`. Texts are LF views; line numbers
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import unified_diff
-from itertools import islice, takewhile
+from itertools import islice
 from pathlib import PurePath
+from typing import ParamSpec, TypeVar
 
+from anyio import to_thread
+
+from openhands_acp.engine.diffs import same_ends
 from openhands_acp.engine.events import ShownDiff, ShownText
 from openhands_acp.engine.paths import AbsPath, shortened
 from openhands_acp.engine.ports import DirEntry, Files
@@ -26,8 +30,21 @@ _COMPARABLE = 10_000
 """Lines that difflib gets through in the time a person would wait."""
 _CONTEXT = 4
 _HUNK_CONTEXT = 3
+_LARGE = 256 * 1024
+"""Characters from which on searching and numbering go to a worker thread."""
 _TOP_ENTRIES = 300
 _SUB_ENTRIES = 40
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+async def computed(text: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a pure function, in a worker thread if `text` is so large that others would wait."""
+    if len(text) <= _LARGE:
+        return function(*args, **kwargs)
+    return await to_thread.run_sync(lambda: function(*args, **kwargs), abandon_on_cancel=True)
 
 
 # ---------------------------------------------------------------- lines
@@ -53,7 +70,7 @@ def around(lines: Sequence[str], first: int, last: int, limit: int = _CHANGE) ->
 
 def changes(old: str, new: str) -> str:
     """Tell the model how `new` differs from `old`, bounded."""
-    before, after, skipped = _without_common_ends(lines_of(old), lines_of(new))
+    before, after, skipped = _without_common_ends(old, new)
     if len(before) + len(after) > _COMPARABLE:
         return f"[most of the file: lines {skipped + 1}-{skipped + len(after)} are new or different]"
     diff: list[str] = []
@@ -91,14 +108,32 @@ def _hunk_moved(header: str, by: int) -> str:
     return re.sub(r"(?<=[-+])\d+", lambda found: str(int(found[0]) + by), header)
 
 
-def _without_common_ends(old: list[str], new: list[str]) -> tuple[list[str], list[str], int]:
-    """Drop the lines that both begin and end with, but for some context; also how many at the top."""
-    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
-    rest = min(len(old), len(new)) - same
-    ends = zip(reversed(old), reversed(new), strict=False)
-    same_at_end = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], islice(ends, rest)))
-    top, bottom = max(0, same - _HUNK_CONTEXT), max(0, same_at_end - _HUNK_CONTEXT)
-    return old[top : len(old) - bottom], new[top : len(new) - bottom], top
+def _without_common_ends(old: str, new: str) -> tuple[list[str], list[str], int]:
+    """Split into lines, but for those that both begin and end with, less some context; also how many at the top."""
+    head, tail = same_ends(old, new)
+    top = max(0, old.count("\n", 0, head) - _HUNK_CONTEXT)
+    begin = _back(old, head, _HUNK_CONTEXT)
+    one, other = _forth(old, len(old) - tail), _forth(new, len(new) - tail)
+    return lines_of(old[begin:one]), lines_of(new[begin:other]), top
+
+
+def _back(text: str, at: int, lines: int) -> int:
+    """Go so many lines back from where a line begins."""
+    for _ in range(lines):
+        if at == 0:
+            break
+        at = text.rfind("\n", 0, at - 1) + 1
+    return at
+
+
+def _forth(text: str, at: int) -> int:
+    """Go as many lines on from where a line begins as belong to the context."""
+    for _ in range(_HUNK_CONTEXT):
+        end = text.find("\n", at)
+        if end < 0:
+            return len(text)
+        at = end + 1
+    return at
 
 
 # ---------------------------------------------------------------- for the person
@@ -108,7 +143,7 @@ def diff_card(path: AbsPath, old: str | None, new: str) -> ShownDiff:
     """Show a change whole, or of a large file only the lines that differ and three around them."""
     if old is None or max(len(old), len(new)) <= _WHOLE_DIFF:
         return ShownDiff(path, old, new)
-    before, after, _ = _without_common_ends(lines_of(old), lines_of(new))
+    before, after, _ = _without_common_ends(old, new)
     return ShownDiff(path, "\n".join(before), "\n".join(after))
 
 

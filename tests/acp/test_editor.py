@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from openhands_acp.acp.buffers import Buffers as EditorBuffers
 from openhands_acp.acp.clients import Client
 from openhands_acp.acp.editor import EditorFiles
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import FileChanged, TextFile
+from openhands_acp.engine.ports import FileChanged, TextFile, UnreadableFile
 from openhands_acp.local.files import LocalFiles
 from openhands_acp.rpc.errors import RemoteError
 from tests.harness.files_conformance import CHECKS
@@ -108,6 +111,152 @@ async def test_text_that_the_editor_has_not_reloaded_yet_is_not_taken_for_unsave
     await files.read(path)
     Path(path).write_bytes(b"a command changed it\n")
     assert (await files.read(path)).text == "a command changed it\n"
+
+
+BASE = "".join(f"line {number}\n" for number in range(1, 10))
+TYPED = BASE.replace("line 2\n", "line 2, typed\n")
+
+
+@dataclass(slots=True)
+class Scene:
+    """One file, on the disk and in the editor."""
+
+    path: AbsPath
+    editor: Buffers
+    files: EditorFiles
+
+    async def read(self) -> str:
+        return (await self.files.read(self.path)).text
+
+    def on_disk(self, text: str) -> None:
+        Path(self.path).write_text(text, encoding="utf-8", newline="")
+
+    def in_editor(self, text: str) -> None:
+        self.editor.open[self.path] = text
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    path = AbsPath(str(tmp_path / "a.txt"))
+    editor = Buffers()
+    scene = Scene(path, editor, files_of(tmp_path, editor.ask))
+    scene.on_disk(BASE)
+    scene.in_editor(BASE)
+    return scene
+
+
+async def test_a_buffer_stays_stale_through_any_number_of_changes_on_the_disk(scene: Scene) -> None:
+    await scene.read()
+    for count in range(1, 4):
+        scene.on_disk(BASE + "by a command\n" * count)
+        for _ in range(2):
+            assert await scene.read() == BASE + "by a command\n" * count
+    # The editor reloads, but not the last of it.
+    scene.in_editor(BASE + "by a command\n")
+    assert await scene.read() == BASE + "by a command\n" * 3
+
+
+async def test_going_back_to_text_that_was_on_the_disk_once_is_typing(scene: Scene) -> None:
+    await scene.read()
+    later = BASE + "later\n"
+    scene.on_disk(later)
+    scene.in_editor(later)
+    assert await scene.read() == later
+    scene.in_editor(BASE)
+    assert await scene.read() == BASE
+
+
+async def test_typing_and_a_change_on_the_disk_elsewhere_are_both_in_the_file_and_written(scene: Scene) -> None:
+    await scene.read()
+    scene.in_editor(TYPED)
+    assert await scene.read() == TYPED
+    scene.on_disk(BASE.replace("line 8\n", "line 8, by a command\n"))
+    both = TYPED.replace("line 8\n", "line 8, by a command\n")
+    seen = await scene.files.read(scene.path)
+    assert seen.text == both
+    await scene.files.write(scene.path, replace(seen, text=both + "mine\n"), replaces=seen)
+    assert Path(scene.path).read_text() == both + "mine\n"
+
+
+async def test_typing_and_a_change_on_the_disk_at_one_place_are_neither_lost_nor_overwritten(scene: Scene) -> None:
+    await scene.read()
+    scene.in_editor(TYPED)
+    by_command = BASE.replace("line 2\n", "line 2, by a command\n")
+    scene.on_disk(by_command)
+    seen = await scene.files.read(scene.path)
+    assert seen.text == TYPED
+    for attempt in (
+        scene.files.write(scene.path, replace(seen, text=TYPED + "mine\n"), replaces=seen),
+        scene.files.remove(scene.path, replaces=seen),
+    ):
+        with pytest.raises(UnreadableFile, match="Ask the person to save or reload it"):
+            await attempt
+    assert (scene.editor.open[scene.path], Path(scene.path).read_text()) == (TYPED, by_command)
+    # The person has settled it.
+    scene.in_editor(by_command)
+    assert await scene.read() == by_command
+    await scene.files.write(scene.path, TextFile("mine\n"), replaces=TextFile(by_command))
+    assert Path(scene.path).read_text() == "mine\n"
+
+
+async def test_a_file_that_was_never_read_and_has_just_changed_is_reloaded_first(scene: Scene) -> None:
+    asked = 0
+
+    async def ask(method: str, params: dict[str, Any]) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            scene.in_editor("by a command\n")
+        return await scene.editor.ask(method, params)
+
+    files = files_of(Path(scene.path).parent, ask)
+    files.began = 0
+    scene.on_disk("by a command\n")
+    assert ((await files.read(scene.path)).text, asked) == ("by a command\n", 3)
+
+
+async def test_a_file_that_was_never_read_and_differs_for_no_known_reason_is_not_written(scene: Scene) -> None:
+    scene.files.began = 0
+    scene.on_disk("by a command\n")
+    seen = await scene.files.read(scene.path)
+    assert seen.text == BASE
+    with pytest.raises(UnreadableFile, match="Ask the person to save or reload it"):
+        await scene.files.write(scene.path, TextFile("mine\n"), replaces=seen)
+    assert (scene.editor.open[scene.path], Path(scene.path).read_text()) == (BASE, "by a command\n")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["type", "command", "save", "reload", "read"]), st.integers(1, 9)), max_size=8)
+)
+def test_whatever_happens_no_line_is_lost_that_the_person_typed_or_a_command_wrote(
+    steps: list[tuple[str, int]],
+) -> None:
+    """What is read has every line typed since the last reload and every line written since the last save."""
+    buffers = EditorBuffers()
+    path = AbsPath("/w/a")
+    disk = buffer = BASE
+    buffers.settle(path, disk, buffer, is_fresh=False)
+    typed, written = set[str](), set[str]()
+    for count, (step, line) in enumerate(steps):
+        mark = f"{step} {count}\n"
+        match step:
+            case "type":
+                buffer = buffer.replace(f"line {line}\n", f"line {line}\n{mark}")
+                typed |= {mark} & set(buffer.splitlines(keepends=True))
+            case "command":
+                disk = disk.replace(f"line {line}\n", f"line {line}\n{mark}")
+                written |= {mark} & set(disk.splitlines(keepends=True))
+            case "save":
+                disk, typed, written = buffer, set[str](), set[str]()
+            case "reload":
+                buffer, typed, written = disk, set[str](), set[str]()
+            case _:
+                pass
+        counting = buffers.settle(path, disk, buffer, is_fresh=False)
+        text = disk if counting.text is None else counting.text
+        kept = set(text.splitlines(keepends=True))
+        assert typed <= kept
+        assert counting.is_contested or written <= kept
 
 
 async def test_unsaved_text_of_a_crlf_file_keeps_its_line_endings(tmp_path: Path) -> None:

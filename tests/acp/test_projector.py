@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openhands_acp.acp.updates import CallUpdate, ChunkUpdate, Projector, State
+from openhands_acp.acp.calls import CallUpdate
+from openhands_acp.acp.updates import ChunkUpdate, Projector, State
 from openhands_acp.engine.events import (
     LIVE,
     ActionEvent,

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [startup] [turns] [streams] [store] [sessions]`: measure, and print one table.
+"""`python -m tests.bench [startup] [turns] [streams] [store] [sessions] [tools] [rivals]`: measure, and print one table.
 
 Exits with 0 unless something is broken: figures over their budget are for people to judge.
 """
@@ -18,10 +18,13 @@ from rich.table import Table
 
 import openhands_acp
 from tests.bench.figures import Figure
+from tests.bench.rivals import rivals
 from tests.bench.sessions import sessions
+from tests.bench.snapshots import snapshots
 from tests.bench.startup import startup
 from tests.bench.store import store
 from tests.bench.streams import streams
+from tests.bench.tools import tools
 from tests.bench.turns import turns
 
 _GROUPS: Mapping[str, Callable[[Path], list[Figure]]] = {
@@ -30,6 +33,9 @@ _GROUPS: Mapping[str, Callable[[Path], list[Figure]]] = {
     "streams": streams,
     "store": store,
     "sessions": sessions,
+    "tools": tools,
+    "snapshots": snapshots,
+    "rivals": rivals,
 }
 _COLOURS = {"ok": "green", "over": "yellow", "broken": "bold red", "": ""}
 

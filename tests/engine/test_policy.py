@@ -16,6 +16,7 @@ from openhands_acp.engine.policy import (
     Effect,
     Execute,
     Read,
+    Type,
     Verdict,
     Write,
     decide,
@@ -48,10 +49,38 @@ INSIDE, OUTSIDE, HOOK = AbsPath("/w/a.py"), AbsPath("/etc/hosts"), AbsPath("/w/.
         ("plan", Read(OUTSIDE), "LOW", Ask),
         ("plan", Write(INSIDE), "LOW", Deny),
         ("plan", Execute("ls"), "LOW", Deny),
+        ("always-ask", Type("npm init", "y\r"), "LOW", Ask),
+        ("accept-edits", Type("npm init", "y\r"), "LOW", Ask),
+        ("llm-approve", Type("npm init", "y\r"), "MEDIUM", Allow),
+        ("llm-approve", Type("npm init", "y\r"), "HIGH", Ask),
+        ("always-approve", Type("npm init", "y\r"), "HIGH", Allow),
+        ("plan", Type("npm init", "y\r"), "LOW", Deny),
     ],
 )
 def test_decide(mode: Mode, effect: Effect, risk: Risk, verdict: type[Verdict]) -> None:
     assert isinstance(decide(mode, effect, risk=risk, roots=(ROOT,)), verdict)
+
+
+@pytest.mark.parametrize(
+    ("effect", "covered"),
+    [
+        (Type("npm init", "y\r"), True),
+        (Type("npm init", "n\r"), False),
+        (Type("npm init", "y"), False),
+        (Type("npm init x", "y\r"), False),
+        (Execute("npm init"), False),
+    ],
+)
+def test_a_rule_about_keys_is_about_these_keys_in_this_program(effect: Effect, covered: bool) -> None:
+    rule = rule_for(Type("npm init", "y\r"))
+    verdict = decide("always-ask", effect, risk="LOW", roots=(ROOT,), rules={rule})
+    assert isinstance(verdict, Allow) is covered
+
+
+def test_a_rule_about_a_command_covers_nothing_that_is_typed_into_it() -> None:
+    rules = {rule_for(Execute("npm init")), rule_for(Execute("python | cat")), "words:[]", "line:"}
+    for line in ("npm init", "python | cat", ""):
+        assert isinstance(decide("always-ask", Type(line, "y\r"), risk="LOW", roots=(ROOT,), rules=rules), Ask)
 
 
 def test_plan_mode_denies_even_what_a_rule_allows() -> None:
@@ -81,6 +110,7 @@ def test_a_link_that_leads_out_of_the_root_is_outside(tmp_path: Path) -> None:
         (Execute("docker run -v /:/x alpine"), "Always allow exactly this command in this session"),
         (Execute("./run.sh now"), "Always allow exactly this command in this session"),
         (Execute("ls; rm b"), "Always allow exactly this command in this session"),
+        (Type("npm init", "y\r"), "Always allow typing exactly this into this command in this session"),
     ],
 )
 def test_the_option_names_its_rule(effect: Effect, words: str) -> None:

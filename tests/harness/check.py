@@ -21,12 +21,16 @@ from openhands_acp.acp.connection import Connection
 from openhands_acp.acp.sessions import BadCursor, Defaults, EditorPorts, Kept, Listed, NotConfigured, NotKept
 from openhands_acp.engine.events import ConversationStarted, Entry, SystemPromptEvent
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import LLM, Files, Taken
+from openhands_acp.engine.ports import LLM, Files, Spelt, Taken
 from openhands_acp.engine.session import Beginning, Ports, Session
+from openhands_acp.engine.snapshots import Snapshots
 from openhands_acp.local.files import LocalFiles
+from openhands_acp.local.search import LocalSearch
+from openhands_acp.local.snapshots import LocalSnapshots
 from openhands_acp.local.terminals import LocalTerminals
-from openhands_acp.tools import BUILTIN
+from openhands_acp.tools import tools_for
 from tests.harness.editor import Answerer, Editor, MemoryChannel, allowed
+from tests.harness.editor_terminals import EditorTerminals
 from tests.harness.model import Answer, ScriptedModel
 
 
@@ -58,6 +62,15 @@ class TestBackend:
     model: LLM
     mode: str = "always-ask"
     max_steps: int = 20
+    max_cost: float | None = None
+    levels: tuple[str, ...] = ()
+    """How much the model can be asked to think."""
+    opened: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Each model that was opened, and how much it was to think."""
+    in_editor: bool = False
+    """Commands run in the editor's terminals."""
+    checkpoints: Path | None = None
+    """Where earlier states of the files are kept; None: nowhere."""
     disk: Files = field(default_factory=LocalFiles)
     journals: dict[str, MemoryJournal] = field(default_factory=dict[str, MemoryJournal])
     """What is on the disk: shared by backends that stand for one machine."""
@@ -66,6 +79,7 @@ class TestBackend:
     sessions: dict[str, Session] = field(default_factory=dict[str, Any])
     _ids: Any = field(default_factory=lambda: itertools.count(1))
     _terminals: dict[str, LocalTerminals] = field(default_factory=dict[str, Any])
+    _snapshots: dict[str, LocalSnapshots] = field(default_factory=dict[str, Any])
 
     def defaults(self) -> Defaults:
         if self.not_configured:
@@ -75,28 +89,42 @@ class TestBackend:
     def open_session(self, started: ConversationStarted, editor: EditorPorts, kept: Kept | None) -> Session:
         terminals = self._terminals[started.session_id] = LocalTerminals()
 
-        async def open_llm(_name: str) -> LLM:
+        async def open_llm(name: str, thought_level: str) -> LLM:
+            self.opened.append((name, thought_level))
             return self.model
 
         async def describe() -> SystemPromptEvent:
             return SystemPromptEvent("static", "dynamic", ())
 
+        def open_snapshots() -> Snapshots:
+            assert self.checkpoints is not None
+            opened = LocalSnapshots(self.checkpoints, started.session_id, started.roots)
+            self._snapshots[started.session_id] = opened
+            return opened
+
         journal = self.journals[started.session_id] = MemoryJournal(list(kept.entries) if kept else [])
         ports = Ports(
             open_llm=open_llm,
             files=editor.files(self.disk),
-            terminals=terminals,
+            terminals=editor.terminals(terminals, lambda command: Spelt(command.line, command.cwd, {}))
+            if self.in_editor
+            else terminals,
+            search=LocalSearch(),
             permissions=editor.permissions,
             journal=journal,
             publish=editor.publish,
             drained=editor.drained,
             describe=describe,
+            open_snapshots=open_snapshots if self.checkpoints else None,
             new_id=lambda: f"id{next(self._ids)}",
             now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
         )
-        tools = tuple(make() for make in BUILTIN)
+        names = kept.tools if kept else ()
         self.sessions[started.session_id] = Session(
-            started, ports, tools, Beginning(self.max_steps, kept.entries if kept else ())
+            started,
+            ports,
+            lambda: tools_for(started.model, names),
+            Beginning(self.max_steps, self.max_cost, kept.entries if kept else ()),
         )
         return self.sessions[started.session_id]
 
@@ -120,11 +148,16 @@ class TestBackend:
     async def to_resume(self, cwd: str) -> str | None:
         return None
 
+    def thought_levels(self, model: str) -> tuple[str, ...]:
+        return self.levels
+
     async def warm_up(self) -> None:
         pass
 
     async def close_session(self, session: Session) -> None:
-        await self._terminals.pop(session.id).close()
+        await self._terminals.pop(session.id).end()
+        if session.id in self._snapshots:
+            await self._snapshots.pop(session.id).close()
 
 
 @dataclass(slots=True)
@@ -164,19 +197,32 @@ async def agent(
     permission: Answerer = lambda _params: allowed(),
     buffers: dict[str, str] | None = None,
     backend: TestBackend | None = None,
+    draws: bool = False,
+    runs_commands: bool = False,
 ) -> AsyncGenerator[Running]:
-    """Run an agent with one open session; afterwards its wire must have been sound and its processes gone."""
+    """Run an agent with one open session; afterwards its wire must have been sound and its processes gone.
+
+    The editor displays terminals that it is fed (`draws`), and has commands run in its own (`runs_commands`).
+    """
     backend = backend or TestBackend(ScriptedModel(answers), mode=mode)
+    backend.in_editor = runs_commands
     channel = MemoryChannel()
     editor = Editor(channel, permission, buffers)
     connection = Connection("0", lambda peer, client: Agent(peer, client, backend))
     async with anyio.create_task_group() as tasks:
+        if runs_commands:
+            editor.offer(EditorTerminals(tasks))
         tasks.start_soon(connection.peer.run, channel)
+        meta = {"_meta": {"terminal_output": True}} if draws else {}
         fs = {"readTextFile": buffers is not None, "writeTextFile": buffers is not None}
-        await editor.request("initialize", protocolVersion=1, clientCapabilities={"fs": fs})
+        await editor.request(
+            "initialize", protocolVersion=1, clientCapabilities={"fs": fs, "terminal": runs_commands, **meta}
+        )
         opened = await editor.request("session/new", cwd=str(root), mcpServers=[])
         yield Running(editor, backend, opened.get("sessionId", ""), root)
         channel.end()
+        if editor.terminals is not None:
+            editor.terminals.close()
     await connection.close()
     assert editor.monitor.problems == [], editor.monitor.problems
     if isinstance(backend.model, ScriptedModel):
@@ -190,9 +236,19 @@ async def check(
     mode: str = "always-ask",
     permission: Answerer = lambda _params: allowed(),
     buffers: dict[str, str] | None = None,
+    draws: bool = False,
+    runs_commands: bool = False,
 ) -> str:
     """Run one turn and return its wire, from the prompt to its answer, a line each."""
-    async with agent(root, *answers, mode=mode, permission=permission, buffers=buffers) as running:
+    async with agent(
+        root,
+        *answers,
+        mode=mode,
+        permission=permission,
+        buffers=buffers,
+        draws=draws,
+        runs_commands=runs_commands,
+    ) as running:
         await running.prompt(prompt)
         return transcript(running)
 
@@ -203,6 +259,9 @@ def transcript(running: Running) -> str:
     first = next(i for i, (_, m) in enumerate(log) if m.get("method") == "session/prompt")
     lines: list[str] = []
     for direction, message in log[first:]:
+        if message.get("params", {}).get("update", {}).get("sessionUpdate") == "available_commands_update":
+            # Told a moment after the session's beginning, wherever a turn is by then.
+            continue
         line = ("> " if direction == "in" else "< ") + _brief(message)
         line = line.replace(running.session_id, "SESSION").replace(str(running.root), "ROOT")
         if lines and (joined := _joined(lines[-1], line)):

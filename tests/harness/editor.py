@@ -10,6 +10,8 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
+from openhands_acp.rpc.errors import RemoteError
+from tests.harness.editor_terminals import METHODS, EditorTerminals
 from tests.harness.monitor import Monitor
 
 PATIENCE = 5.0
@@ -79,6 +81,7 @@ class Editor:
     """Own answers to agent requests, by method."""
     log: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
     """("in" to the agent or "out" of it, message), in wire order."""
+    terminals: EditorTerminals | None = None
     monitor: Monitor = field(default_factory=Monitor)
     on_message: Callable[[dict[str, Any]], None] = lambda _message: None
     _last_id: int = 0
@@ -87,7 +90,12 @@ class Editor:
     def __post_init__(self) -> None:
         self.channel.on_line = self._receive
         if self.buffers is not None:
-            self.monitor.offers = frozenset(("fs/read_text_file", "fs/write_text_file"))
+            self.monitor.offers |= {"fs/read_text_file", "fs/write_text_file"}
+
+    def offer(self, terminals: EditorTerminals) -> None:
+        """Have commands run in terminals of its own, before it says what it can do."""
+        self.terminals = terminals
+        self.monitor.offers |= METHODS
 
     # ---------------------------------------------------------------- what the editor says
 
@@ -147,6 +155,9 @@ class Editor:
         self.on_message(message)
 
     def _respond(self, message: dict[str, Any]) -> None:
+        if self.terminals is not None and message["method"] in METHODS:
+            self.terminals.tasks.start_soon(self._serve_terminal, self.terminals, message)
+            return
         answerer = self.answers.get(message["method"]) or {
             "session/request_permission": self.permission,
             "fs/read_text_file": self._read,
@@ -160,6 +171,14 @@ class Editor:
             self.say(id=message["id"], error={"code": refusal.code, "message": str(refusal)})
             return
         if result is not NEVER:
+            self.say(id=message["id"], result=result)
+
+    async def _serve_terminal(self, terminals: EditorTerminals, message: dict[str, Any]) -> None:
+        try:
+            result = await terminals.ask(message["method"], message["params"])
+        except RemoteError as error:
+            self.say(id=message["id"], error={"code": error.code, "message": str(error).rpartition(" (")[0]})
+        else:
             self.say(id=message["id"], result=result)
 
     def _read(self, params: dict[str, Any]) -> dict[str, Any]:

@@ -83,6 +83,21 @@ async def what_is_too_large_is_refused(files: Files, folder: Path) -> None:
         await files.read(_abs(path))
 
 
+async def bytes_are_read_as_they_are(files: Files, folder: Path) -> None:
+    path = folder / "a.png"
+    for data in (b"", bytes(range(256)), b"one\r\n\xff"):
+        path.write_bytes(data)
+        assert await files.read_bytes(_abs(path), 256) == data
+    path.write_bytes(bytes(3 * 1024 * 1024 // 2))
+    assert len(await files.read_bytes(_abs(path), 2 * 1024 * 1024)) == 3 * 1024 * 1024 // 2
+    with pytest.raises(UnreadableFile, match=r"File is too large \(1\.5 MB\)\. Maximum allowed size is 1MB"):
+        await files.read_bytes(_abs(path), 1024 * 1024)
+    with pytest.raises(FileNotFoundError):
+        await files.read_bytes(_abs(folder / "no.png"), 1)
+    with pytest.raises(IsADirectoryError):
+        await files.read_bytes(_abs(folder), 1)
+
+
 async def what_the_encoding_lacks_is_refused(files: Files, folder: Path) -> None:
     path = folder / "a.txt"
     data = "# café, naïve façade, été\n".encode("latin-1")
@@ -225,6 +240,7 @@ _EVERYWHERE: list[Check] = [
     text_is_decoded,
     what_is_no_text_is_refused,
     what_is_too_large_is_refused,
+    bytes_are_read_as_they_are,
     what_the_encoding_lacks_is_refused,
     missing_things_raise_as_the_system_does,
     a_new_file_gets_its_folders,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from openhands_acp.engine.events import PlanEntry, Shown
+from openhands_acp.engine.events import Card, PlanEntry, Shown
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import Command, Exit, Files, Sink, Terminals
+from openhands_acp.engine.ports import Command, Exit, Files, Job, Patience, Running, Search, Sink, Terminals
 from openhands_acp.local.files import LocalFiles
+from openhands_acp.local.search import LocalSearch
 
 T = TypeVar("T")
 
@@ -15,10 +16,16 @@ T = TypeVar("T")
 class NoTerminals:
     """For tools that must not need any."""
 
-    async def run(self, command: Command, sink: Sink) -> Exit:
+    async def run(self, command: Command, sink: Sink, patience: Patience) -> Exit | Running:
         raise AssertionError(f"this tool has no business running {command.line!r}")
 
-    async def close(self) -> None:
+    async def attend(self, job: str, keys: str, sink: Sink, patience: Patience) -> Exit | Running:
+        raise AssertionError(f"this tool has no business attending {job!r}")
+
+    def jobs(self) -> tuple[Job, ...]:
+        return ()
+
+    async def end(self, job: str | None = None) -> None:
         return
 
 
@@ -29,14 +36,24 @@ class PlainHands:
         self.root = root
         self.files: Files = files or LocalFiles()
         self.terminals: Terminals = terminals or NoTerminals()
+        self.search: Search = LocalSearch()
+        self.roots = (root,)
         self.shown: list[tuple[Shown, ...]] = []
+        self.intended: list[Card] = []
+        self.drawn: list[str] = []
         self.said: list[str] = []
         self.thoughts: list[str] = []
         self.plans: list[tuple[PlanEntry, ...]] = []
         self._recalled: dict[type[object], object] = {}
 
+    def intend(self, whole: Card) -> None:
+        self.intended.append(whole)
+
     async def progress(self, *shown: Shown) -> None:
         self.shown.append(shown)
+
+    async def output(self, data: str) -> None:
+        self.drawn.append(data)
 
     def say(self, text: str) -> None:
         self.said.append(text)

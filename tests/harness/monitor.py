@@ -25,9 +25,17 @@ class Monitor:
     _calls: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     """Status of each announced call."""
     _agent_asked: set[Any] = field(default_factory=set[Any])
+    _creating: set[Any] = field(default_factory=set[Any])
+    """Requests for a terminal without an answer."""
+    _terminals: dict[str, str] = field(default_factory=dict[str, str])
+    """What the client knows: id to "new", "shown", then "over"."""
 
     def sent(self, message: dict[str, Any]) -> None:
         """Take what the client sends."""
+        if message.get("id") in self._creating and "method" not in message:
+            self._creating.discard(message["id"])
+            if "result" in message:
+                self._terminals[message["result"]["terminalId"]] = "new"
         if "id" in message and "method" in message:
             self._asked[message["id"]] = message["method"]
             if message["method"] in ("session/load", "session/resume"):
@@ -75,6 +83,11 @@ class Monitor:
         self._agent_asked.add(message["id"])
         if message["method"] != "session/request_permission" and message["method"] not in self.offers:
             self.problems.append(f"not offered by this client: {message['method']}")
+        if message["method"] == "terminal/create":
+            self._creating.add(message["id"])
+        is_waiting = message["method"] == "terminal/wait_for_exit"
+        if is_waiting and self._terminals.get(message["params"]["terminalId"]) != "shown":
+            self.problems.append(f"waiting for a terminal that nobody was shown: {message}")
         if message["method"] == "session/request_permission":
             params = message["params"]
             call = params["toolCall"]
@@ -101,13 +114,31 @@ class Monitor:
                 self.problems.append(f"update of a call that was not announced: {update}")
             elif self._calls[key] in _CLOSED:
                 self.problems.append(f"update of a call that is closed: {update}")
+            self._terminal(update)
             if "status" not in update:
                 self.problems.append(f"an update without a status: {update}")
             self._calls[key] = update.get("status", "")
 
+    def _terminal(self, update: dict[str, Any]) -> None:
+        for item in update.get("content", ()):
+            if item["type"] == "terminal":
+                if item["terminalId"] not in self._terminals:
+                    self.problems.append(f"a terminal that the client does not know: {update}")
+                self._terminals[item["terminalId"]] = self._terminals.get(item["terminalId"], "new").replace(
+                    "new", "shown"
+                )
+        for kind, fed in update.get("_meta", {}).items():
+            if self._terminals.get(fed["terminal_id"]) != "shown":
+                self.problems.append(f"{kind} for a terminal that is not shown, or is over: {update}")
+            if kind == "terminal_exit":
+                self._terminals[fed["terminal_id"]] = "over"
+
     def _call(self, key: tuple[str, str], update: dict[str, Any]) -> None:
         if key in self._calls:
             self.problems.append(f"announced twice: {update}")
+        if info := update.get("_meta", {}).get("terminal_info"):
+            self._terminals[info["terminal_id"]] = "new"
+        self._terminal({"content": update["content"]} if "content" in update else {})
         if not update.get("title"):
             self.problems.append(f"a call without a title: {update}")
         self._calls[key] = update.get("status", "pending")

@@ -1,23 +1,26 @@
-"""What every `Terminals` on this machine must do, with real processes: `check_terminals` runs it all."""
+"""What every `Terminals` on this machine must do, with real processes; `jobs_conformance` goes on."""
 
 from __future__ import annotations
 
 import os
 import time
 import tracemalloc
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 import anyio
 import pytest
 
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import Command, Exit, Terminals
+from openhands_acp.engine.ports import Command, Exit, Patience, Running, Terminals
 from openhands_acp.local.processes import look
 
 MakeTerminals = Callable[[frozenset[str]], Terminals]
 """Make one that hides the variables of these names from its commands."""
 
+ENDLESS = Patience(silence=None, whole=60)
+"""For what is waited for to its end."""
+SHORT = Patience(silence=None, whole=0.1)
 HIDDEN, SEEN = "OPENHANDS_TEST_HIDDEN", "OPENHANDS_TEST_SEEN"
 TREE = """
 sleep 60 & echo $!
@@ -47,12 +50,6 @@ class Heard:
         return [int(word) for word in self.text.split() if word.isdecimal()]
 
 
-async def check_terminals(make: MakeTerminals, cwd: AbsPath) -> None:
-    for name, case in CASES.items():
-        await check_case(case, make, cwd)
-        assert not os.environ.get(HIDDEN), name
-
-
 async def check_case(case: Case, make: MakeTerminals, cwd: AbsPath) -> None:
     with anyio.fail_after(10), pytest.MonkeyPatch.context() as patch:
         patch.setenv(HIDDEN, "secret")
@@ -61,13 +58,35 @@ async def check_case(case: Case, make: MakeTerminals, cwd: AbsPath) -> None:
         try:
             await case(terminals, cwd)
         finally:
-            await terminals.close()
+            await terminals.end()
 
 
 async def run(terminals: Terminals, cwd: AbsPath, line: str, within: float = 8) -> tuple[str, Exit]:
     heard = Heard()
-    ended = await terminals.run(Command(line, cwd, within), heard)
+    ended = await terminals.run(Command(line, cwd, within), heard, ENDLESS)
+    assert isinstance(ended, Exit)
     return heard.text, ended
+
+
+async def leave(terminals: Terminals, cwd: AbsPath, line: str, patience: Patience = SHORT) -> tuple[str, Running]:
+    """Run what outlasts `patience`."""
+    heard = Heard()
+    running = await terminals.run(Command(line, cwd, 8), heard, patience)
+    assert isinstance(running, Running)
+    return heard.text, running
+
+
+async def attend(
+    terminals: Terminals, job: str, keys: str = "", patience: Patience = ENDLESS
+) -> tuple[str, Exit | Running]:
+    heard = Heard()
+    came_to = await terminals.attend(job, keys, heard, patience)
+    return heard.text, came_to
+
+
+def outcome(ended: Exit | Running) -> Exit | Running:
+    """Leave out what differs from run to run."""
+    return replace(ended, seconds=0)
 
 
 def still_alive(pids: list[int]) -> list[int]:
@@ -89,12 +108,17 @@ async def _says_and_ends(terminals: Terminals, cwd: AbsPath) -> None:
         (r"printf '\342\202'; sleep 0.02; printf '\254\n'", "€\n", 0, None),
         (r"printf 'a\377b\n'", "a�b\n", 0, None),
         (r"printf 'cut \342\202'", "cut �", 0, None),
-        ("cat; echo end of input", "end of input\n", 0, None),
+        ("cat < /dev/null; echo end of input", "end of input\n", 0, None),
+        ("seq 3 | while read n; do echo $n$n; done", "11\n22\n33\n", 0, None),
+        ("echo $(tty | cut -c1-5) $(stty size)", "/dev/ 40 160\n", 0, None),
+        ("test -t 0 && test -t 1 && test -t 2 && echo terminal", "terminal\n", 0, None),
+        ("foo-is-no-command", "bash: line 1: foo-is-no-command: command not found\n", 127, None),
         ("exec >&- 2>&-; sleep 0.02; exit 4", "", 4, None),
         ("cat <<END | tr a-z A-Z\none\ntwo\nEND\n", "ONE\nTWO\n", 0, None),
     ]
     for line, output, code, signal in cases:
         heard, ended = await run(terminals, cwd, line)
+        heard = heard.replace("/usr/bin/bash: ", "bash: ").replace("/bin/bash: ", "bash: ")
         assert (line, heard, replace(ended, seconds=0)) == (
             line,
             output,
@@ -107,10 +131,65 @@ async def _a_command_runs_where_it_is_told(terminals: Terminals, cwd: AbsPath) -
     assert heard == real(cwd) + "\n"
 
 
-async def _each_command_has_a_fresh_shell(terminals: Terminals, cwd: AbsPath) -> None:
-    await run(terminals, cwd, "cd /; export OPENHANDS_TEST_LEFT=1")
-    heard, _ = await run(terminals, cwd, 'pwd -P; echo "[$OPENHANDS_TEST_LEFT]"')
-    assert heard == real(cwd) + "\n[]\n"
+async def _a_command_finds_what_the_last_one_left(terminals: Terminals, cwd: AbsPath) -> None:
+    venv = "mkdir -p v/bin sub; echo 'VIRTUAL_ENV=$PWD/v; export VIRTUAL_ENV; PATH=$VIRTUAL_ENV/bin:$PATH; hash -r; deactivate() { unset VIRTUAL_ENV; }' > v/bin/activate"
+    cases: list[tuple[str, str]] = [
+        ("cd /", ""),
+        ("pwd", "/\n"),
+        (f"cd {cwd}; cd -", "/\n"),
+        (f"cd '{cwd}'; mkdir 'a b'; cd 'a b'", ""),
+        ('basename "$PWD"; cd ..', "a b\n"),
+        ("export E=1 F='two words' G=$'line\\nline'; L=local; A=(x 'y z'); declare -A M=([k]=v)", ""),
+        ('env | grep ^F=; echo "$G"; echo $E$L ${A[1]} ${M[k]}', "F=two words\nline\nline\n1local y z v\n"),
+        (f"unset E {SEEN}", ""),
+        (f'echo "[$E][${SEEN}]"; env | grep -c {SEEN}', "[][]\n0\n"),
+        ("f() { echo f \"$1\"; }; export -f f; alias hi='echo hi from'", ""),
+        ("f 1; hi there; bash -c 'f 2'", "f 1\nhi from there\nf 2\n"),
+        ("unset -f f; unalias hi", ""),
+        ("type f hi 2>/dev/null || echo gone", "gone\n"),
+        ("umask 027; shopt -s globstar; set -o pipefail; set -f", ""),
+        (
+            "umask; shopt globstar | cut -f2; set -o | grep -E 'pipefail|noglob' | cut -f2; echo *",
+            "0027\non\non\non\n*\n",
+        ),
+        ("set +f; shopt -u globstar; readonly R=5", ""),
+        ("R=6; echo $R", "6\n"),
+        (venv, ""),
+        ("source v/bin/activate", ""),
+        ("echo ${PATH%%:*}; cd sub", f"{real(cwd)}/v/bin\n"),
+        ("deactivate; echo [$VIRTUAL_ENV]", "[]\n"),
+        ("x=1; (x=2; cd /); echo $x", "1\n"),
+        ("echo $x; pwd -P", f"1\n{real(cwd)}/sub\n"),
+    ]
+    for line, output in cases:
+        heard, _ = await run(terminals, AbsPath(real(cwd)), line)
+        assert (line, heard) == (line, output)
+
+
+async def _nothing_that_a_command_does_spoils_the_shell(terminals: Terminals, cwd: AbsPath) -> None:
+    await run(terminals, cwd, "cd /; x=kept")
+    for line in (
+        "x=lost; exit 3",
+        "set -e; false; x=lost",
+        "set -eu; echo $nowhere",
+        "x=lost; kill -KILL $$",
+        "x=lost; exec true",
+        "if",
+        "trap 'echo bye' EXIT; x=lost",
+        "exec 0<&- 1>&- 2>&-",
+    ):
+        await run(terminals, cwd, line)
+        # What came before the end counts, unless nobody could ask the shell any more.
+        heard, ended = await run(terminals, cwd, "pwd; false; echo $nowhere$x; x=kept")
+        assert (line, heard, ended.code) in [(line, "/\nkept\n", 0), (line, "/\nlost\n", 0)]
+
+
+async def _a_folder_that_is_gone_is_said_once_and_left(terminals: Terminals, cwd: AbsPath) -> None:
+    await run(terminals, cwd, "mkdir gone; cd gone; x=1; rmdir ../gone")
+    with pytest.raises(FileNotFoundError):
+        await run(terminals, cwd, "touch here")
+    heard, _ = await run(terminals, cwd, "pwd -P; echo $x")
+    assert heard == f"{real(cwd)}\n1\n"
 
 
 async def _a_missing_directory_is_an_os_error(terminals: Terminals, cwd: AbsPath) -> None:
@@ -125,7 +204,8 @@ async def _what_is_hidden_is_not_in_the_environment(terminals: Terminals, cwd: A
 
 async def _a_timeout_ends_the_tree_and_keeps_the_output(terminals: Terminals, cwd: AbsPath) -> None:
     heard = Heard()
-    ended = await terminals.run(Command(f"{TREE}\nwait", cwd, 0.5), heard)
+    ended = await terminals.run(Command(f"{TREE}\nwait", cwd, 0.5), heard, ENDLESS)
+    assert isinstance(ended, Exit)
     assert len(heard.pids()) == 4
     assert still_alive(heard.pids()) == []
     assert replace(ended, seconds=0) == Exit(None, None, timed_out=True, seconds=0)
@@ -142,7 +222,7 @@ async def _cancelling_ends_the_tree(terminals: Terminals, cwd: AbsPath) -> None:
     heard = Heard()
     with anyio.CancelScope() as scope:
         heard.then = lambda text: scope.cancel() if len(text.split()) == 4 else None
-        await terminals.run(Command(f"{TREE}\nwait", cwd, 8), heard)
+        await terminals.run(Command(f"{TREE}\nwait", cwd, 8), heard, ENDLESS)
     assert scope.cancelled_caught
     assert len(heard.pids()) == 4
     assert still_alive(heard.pids()) == []
@@ -157,7 +237,7 @@ async def _cancelling_a_sink_that_is_stuck_ends_the_tree(terminals: Terminals, c
         await anyio.sleep_forever()
 
     with anyio.CancelScope() as scope:
-        await terminals.run(Command("echo $$; setsid sleep 60; :", cwd, 8), stuck)
+        await terminals.run(Command("echo $$; setsid sleep 60; :", cwd, 8), stuck, ENDLESS)
     assert len(pids) == 1
     assert still_alive(pids) == []
 
@@ -170,19 +250,19 @@ async def _a_sink_that_fails_ends_the_tree(terminals: Terminals, cwd: AbsPath) -
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await terminals.run(Command("echo $$; sleep 60; :", cwd, 8), failing)
+        await terminals.run(Command("echo $$; sleep 60; :", cwd, 8), failing, ENDLESS)
     assert still_alive(pids) == []
 
 
-async def _what_is_left_running_lives_until_close(terminals: Terminals, cwd: AbsPath) -> None:
-    heard = Heard()
-    ended = await terminals.run(Command(f"{TREE}\nuntil [ -s ready ]; do sleep 0.01; ls > ready; done", cwd, 8), heard)
-    pids = heard.pids()
+async def _what_is_left_running_lives_until_the_end(terminals: Terminals, cwd: AbsPath) -> None:
+    line = f"{TREE}\nuntil [ -s ready ]; do sleep 0.01; ls > ready; done"
+    heard, ended = await run(terminals, cwd, line)
+    pids = [int(word) for word in heard.split()]
     assert ended.code == 0
     # The stubborn one has a child of its own.
     assert set(pids) <= set(ended.left_running)
     assert still_alive(pids) == pids
-    await terminals.close()
+    await terminals.end()
     assert still_alive(pids) == []
 
 
@@ -220,11 +300,11 @@ async def _a_flood_waits_for_the_sink(terminals: Terminals, cwd: AbsPath) -> Non
 
     tracemalloc.start()
     try:
-        await terminals.run(Command("head -c 20000000 /dev/zero", cwd, 8), slow)
+        await terminals.run(Command("head -c 5000000 /dev/zero", cwd, 8), slow, ENDLESS)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert size == 20_000_000
+    assert size == 5_000_000
     assert peak < 2_000_000
 
 
@@ -235,12 +315,14 @@ async def _seconds_are_those_it_took(terminals: Terminals, cwd: AbsPath) -> None
 
 
 Case = Callable[[Terminals, AbsPath], Awaitable[None]]
-CASES: Mapping[str, Case] = {
+CASES: dict[str, Case] = {
     case.__name__.strip("_"): case
     for case in (
         _says_and_ends,
         _a_command_runs_where_it_is_told,
-        _each_command_has_a_fresh_shell,
+        _a_command_finds_what_the_last_one_left,
+        _nothing_that_a_command_does_spoils_the_shell,
+        _a_folder_that_is_gone_is_said_once_and_left,
         _a_missing_directory_is_an_os_error,
         _what_is_hidden_is_not_in_the_environment,
         _a_timeout_ends_the_tree_and_keeps_the_output,
@@ -248,7 +330,7 @@ CASES: Mapping[str, Case] = {
         _cancelling_ends_the_tree,
         _cancelling_a_sink_that_is_stuck_ends_the_tree,
         _a_sink_that_fails_ends_the_tree,
-        _what_is_left_running_lives_until_close,
+        _what_is_left_running_lives_until_the_end,
         _what_is_left_running_may_go_on_printing,
         _commands_side_by_side_keep_to_themselves,
         _a_flood_waits_for_the_sink,

@@ -25,6 +25,7 @@ from tests.harness.history import check_history
 HELLO = UserMessage((Text("hello"),))
 ASKED = {"role": "user", "content": "hello"}
 PIXEL = Image("image/png", "iVBO")
+SEEN = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBO"}}
 
 
 def call(ident: str, name: str = "terminal", arguments: str = "{}") -> dict[str, Any]:
@@ -120,6 +121,60 @@ B = CallMade("b", "terminal", "{}")
             ],
             id="arguments that are no object, or no JSON",
         ),
+        pytest.param(
+            [HELLO, makes(A, B), ToolMessage("a", "t", "1", (PIXEL,)), ToolMessage("b", "t", "2", (PIXEL, PIXEL))],
+            [
+                ASKED,
+                said(call("a"), call("b")),
+                result("a", "1"),
+                result("b", "2"),
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": "What terminal gave to look at (call a):"},
+                        SEEN,
+                        {"type": "text", "text": "What terminal gave to look at (call b):"},
+                        SEEN,
+                        SEEN,
+                    ],
+                },
+            ],
+            id="images that calls resulted in",
+        ),
+        pytest.param(
+            [HELLO, makes(A), ToolMessage("a", "t", "1", (PIXEL,)), HELLO, makes(A), HELLO],
+            [
+                ASKED,
+                said(call("a")),
+                result("a", "1"),
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": "What terminal gave to look at (call a):"},
+                        SEEN,
+                        {"type": "text", "text": "hello"},
+                    ],
+                },
+                said(call("a")),
+                result("a", INTERRUPTED),
+                ASKED,
+            ],
+            id="an image, and then the person speaks",
+        ),
+        pytest.param(
+            [HELLO, makes(A), ToolMessage("a", "t", "1", (PIXEL,)), makes(text="I see")],
+            [
+                ASKED,
+                said(call("a")),
+                result("a", "1"),
+                {
+                    "role": "user",
+                    "content": [{"type": "text", "text": "What terminal gave to look at (call a):"}, SEEN],
+                },
+                said(text="I see"),
+            ],
+            id="an image, and then the model speaks",
+        ),
         pytest.param([HELLO, makes(text=" \n"), HELLO], [{"role": "user", "content": "hello\n\nhello"}], id="silence"),
         pytest.param(
             [makes(text="first")],
@@ -157,6 +212,21 @@ def test_reasoning_is_given_back_only_if_it_is_wanted() -> None:
     assert unwanted == {"role": "assistant", "content": "yes"}
 
 
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [("1", [{"type": "text", "text": "1"}, SEEN]), (" ", [SEEN])],
+)
+def test_an_image_stays_in_its_result_where_the_provider_takes_it(text: str, content: list[Any]) -> None:
+    history: list[Message] = [HELLO, makes(A, B), ToolMessage("a", "t", text, (PIXEL,)), ToolMessage("b", "t", "2")]
+    chat, _ = to_chat(history, (), image_results=True)
+    assert chat == [
+        ASKED,
+        said(call("a"), call("b")),
+        {"role": "tool", "tool_call_id": "a", "content": content},
+        result("b", "2"),
+    ]
+
+
 def test_tools_are_spelled_as_functions() -> None:
     spec = ToolSpec("terminal", "Run a command.", {"type": "object"})
     function = {"name": "terminal", "description": "Run a command.", "parameters": {"type": "object"}}
@@ -171,7 +241,7 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
     st.builds(SystemMessage, TEXTS, TEXTS),
     st.builds(UserMessage, st.lists(st.builds(Text, TEXTS) | st.just(PIXEL), max_size=3).map(tuple)),
     st.builds(AssistantMessage, TEXTS, st.lists(CALLS, max_size=3).map(tuple), TEXTS),
-    st.builds(ToolMessage, IDS, TEXTS, TEXTS),
+    st.builds(ToolMessage, IDS, TEXTS, TEXTS, st.sampled_from([(), (PIXEL,), (PIXEL, PIXEL)])),
 )
 
 

@@ -7,7 +7,7 @@ import json
 import anyio
 import pytest
 
-from openhands_acp.rpc.errors import RpcError
+from openhands_acp.rpc.errors import RemoteError, RpcError
 from openhands_acp.rpc.json import JsonObject
 from openhands_acp.rpc.peer import Call, Peer, Reply, done
 from tests.harness.editor import MemoryChannel
@@ -49,3 +49,12 @@ async def test_what_fails_behind_an_answer_does_not_end_the_connection(then: str
             ask(2, "next", {})
             channel.end()
     assert [json.loads(line).get("result") for line in lines] == [{}, {"is": "served"}]
+
+
+async def test_who_asks_when_the_peer_is_gone_does_not_wait_for_it() -> None:
+    channel, peer = MemoryChannel(), Peer({}, {})
+    with anyio.fail_after(5):
+        channel.end()
+        await peer.run(channel)
+        with pytest.raises(RemoteError, match="the connection is over"):
+            await peer.request("terminal/kill", {})

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from openhands_acp.cli import main, parse
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.options import Options
-from openhands_acp.store.codec import to_json
+from openhands_acp.store.codec import VERSION, to_json
 from openhands_acp.store.library import Library
 from openhands_acp.store.trajectory import to_openhands
 from tests.harness.terminal import Terminal
@@ -127,7 +127,7 @@ def test_a_whole_id_and_the_latest_are_found(home: Path, capsys: pytest.CaptureF
 def test_a_session_of_a_newer_version_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keep(home, TIDES, short(TIDES, "Tides"))
     journal = home / "acp" / "sessions" / TIDES.replace("-", "") / "journal.jsonl"
-    journal.write_text(journal.read_text("utf-8").replace('"v":1', '"v":99'), "utf-8")
+    journal.write_text(journal.read_text("utf-8").replace(f'"v":{VERSION}', '"v":99'), "utf-8")
     code, out, err = run(capsys, "show", TIDES)
     assert (code, out, "newer openhands-acp" in err) == (1, "", True)
 

@@ -240,6 +240,16 @@ MANY = "\n".join("abc" for _ in range(60))
             '<tr class="new"><td>1</td><td>+</td><td>a</td></tr></table></div>',
         ),
         (
+            call("edit", ShownDiff(AbsPath("/b"), "a", None)),
+            '<div class="path">Removed</div><div class="path">/b</div><div class="scroll"><table class="diff">'
+            '<tr class="old"><td>1</td><td>-</td><td>a</td></tr></table></div>',
+        ),
+        (
+            call("edit", ShownDiff(AbsPath("/b"), "a", "a", AbsPath("/a"), "Made executable")),
+            '<div class="path">Renamed from /a; Made executable</div><div class="path">/b</div>'
+            '<div class="path">No line differs as it is shown here.</div>',
+        ),
+        (
             events.ThoughtEvent("m", "r", "x" * 1001),
             f"<details><summary>a long thought</summary><div>{'x' * 1001}</div></details>",
         ),
@@ -248,13 +258,24 @@ MANY = "\n".join("abc" for _ in range(60))
             f"<div>{MANY[:159]}</div><details><summary>20 more lines</summary><div>{MANY[160:]}</div></details>",
         ),
     ],
-    ids=["numbers", "read", "few", "blank", "same", "new", "thought", "prompt"],
+    ids=["numbers", "read", "few", "blank", "same", "new", "removed", "moved", "thought", "prompt"],
 )
 def test_what_is_long_is_folded_and_margins_go(event: Durable, shown: str) -> None:
     section = re.search(r"(?s)<section[^>]*>(?:<p>.*?</p>)?(.*)</section>", as_page(stamped([event])))
     # What is said of a call that never ended comes last.
     assert section is not None
     assert section[1].removesuffix("<pre>\nThere is no result of this call.</pre>") == shown
+
+
+def test_what_a_call_gave_to_look_at_is_shown_with_it() -> None:
+    image = Image("image/png", "aGk=")
+    made = stamped(
+        [call("read", ShownText("")), events.ObservationEvent("c", "a", "file_editor", "an image", images=(image,))]
+    )
+    assert '<pre>\nan image</pre><img alt="(image: image/png, 3 bytes)" src="data:image/png;base64,aGk=">' in as_page(
+        made
+    )
+    assert "(image: image/png, 3 bytes)" in in_terminal(made, 80)
 
 
 def test_a_huge_diff_is_cut_and_not_computed() -> None:

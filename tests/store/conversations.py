@@ -29,10 +29,13 @@ SHOWN = st.lists(
     st.one_of(
         st.builds(events.ShownText, WORDS),
         st.builds(events.ShownCommand, WORDS, WORDS),
-        st.builds(events.ShownDiff, st.just(ROOT), st.none() | WORDS, WORDS),
+        st.builds(
+            events.ShownDiff, st.just(ROOT), st.none() | WORDS, st.none() | WORDS, st.none() | st.just(ROOT), WORDS
+        ),
     ),
     max_size=2,
 ).map(tuple)
+PICTURES = st.builds(Image, st.sampled_from(["image/png", "image/jpeg"]), st.just("aGk="))
 TOOLS = st.sampled_from(["terminal", "file_editor", "task_tracker", "think", "finish", "weather"])
 ARGUMENTS = st.sampled_from(
     [
@@ -73,6 +76,7 @@ def history(entries: Sequence[Entry]) -> list[Message]:
 def result_of(draw: st.DrawFn, action: events.ActionEvent) -> Durable:
     call_id, name = action.tool_call_id, action.tool_name
     observation = events.ObservationEvent(call_id, "", name, draw(WORDS), draw(st.booleans()), draw(SHOWN))
+    observation = replace(observation, images=draw(st.lists(PICTURES, max_size=2).map(tuple)))
     if name == "terminal":
         observation = replace(observation, raw_output={"exit_code": 3, "timed_out": False})
     return draw(
@@ -107,8 +111,7 @@ def answer(draw: st.DrawFn, response: str) -> list[Durable]:
 
 
 def user(draw: st.DrawFn, message_id: str) -> events.MessageEvent:
-    pictures = st.builds(Image, st.sampled_from(["image/png", "image/jpeg"]), st.just("aGk="))
-    parts: list[Part] = draw(st.lists(st.builds(Text, WORDS) | pictures, min_size=1, max_size=2))
+    parts: list[Part] = draw(st.lists(st.builds(Text, WORDS) | PICTURES, min_size=1, max_size=2))
     return events.MessageEvent(message_id, "user", tuple(parts))
 
 
@@ -137,6 +140,8 @@ _ASIDE: list[Durable] = [
     events.ConversationStateUpdateEvent("title", "Tides"),
     events.UsageEvent(events.Usage(5, 6, 1, 0.25), "a/b", 1000),
     events.PermissionDecided("response-0-0-0", "allow_once", None),
+    events.CheckpointTaken("1", "before", "a", None, "mend it"),
+    events.CheckpointTaken("2", "undo", "b", "a", "Undo it", 1, (), "(I took it back.)"),
 ]
 
 

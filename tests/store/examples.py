@@ -47,4 +47,26 @@ EVENTS: list[Durable] = [
     events.ConversationErrorEvent("n2", "network", "the provider cannot be reached"),
     events.TurnEnded("t1", "cancelled"),
 ]
+IN_VERSION_1 = len(EVENTS)
+EVENTS.extend(
+    [
+        events.ConversationStateUpdateEvent("thought_level", "high"),
+        events.CheckpointTaken("1", "before", "0f", None, "mend it"),
+        events.CheckpointTaken(
+            "2", "undo", "1f", "0f", "Undo “mend it”", 2, (AbsPath("/w/a.py"),), "(I did.)", "c4", CARD
+        ),
+        events.ActionEvent("c5", "p5", "file_editor", "{}", "r5", "LOW", CARD),
+        events.ObservationEvent(
+            "c5",
+            "e24",
+            "file_editor",
+            "an image, and files that are no more where they were",
+            shown=(
+                events.ShownDiff(AbsPath("/w/a.py"), "old\n", None),
+                events.ShownDiff(AbsPath("/w/b.py"), "old\n", "new\n", AbsPath("/w/a.py"), "Made executable"),
+            ),
+            images=(Image("image/png", "aGk="),),
+        ),
+    ]
+)
 ENTRIES = [Entry(f"e{number}", BEGAN + timedelta(seconds=number), event) for number, event in enumerate(EVENTS)]

@@ -24,7 +24,7 @@ LOCATION = st.builds(events.Location, PATH, st.none() | st.integers(1, 99))
 SHOWN = st.one_of(
     st.builds(events.ShownText, TEXT),
     st.builds(events.ShownCommand, TEXT, st.none() | TEXT),
-    st.builds(events.ShownDiff, PATH, st.none() | TEXT, TEXT),
+    st.builds(events.ShownDiff, PATH, st.none() | TEXT, st.none() | TEXT, st.none() | PATH, TEXT),
 )
 CARD = st.builds(
     events.Card, TEXT, st.sampled_from(["read", "edit"]), st.tuples(LOCATION), st.lists(SHOWN, max_size=2).map(tuple)
@@ -46,6 +46,7 @@ EVENTS = [
         st.lists(SHOWN, max_size=2).map(tuple),
         st.lists(LOCATION, max_size=2).map(tuple),
         st.none() | JSON_OBJECT,
+        st.lists(st.builds(Image, TEXT, TEXT), max_size=2).map(tuple),
     ),
     st.builds(events.UserRejectObservation, *[TEXT] * 4, st.sampled_from(["user", "mode"]), st.tuples(SHOWN)),
     st.builds(events.AgentErrorEvent, TEXT, TEXT, TEXT),
@@ -61,6 +62,19 @@ EVENTS = [
     st.builds(events.ConversationErrorEvent, TEXT, TEXT, TEXT),
     st.builds(events.ConversationStateUpdateEvent, st.sampled_from(["title", "mode", "model"]), TEXT),
     st.builds(events.UsageEvent, USAGE, TEXT, st.none() | st.integers(1)),
+    st.builds(
+        events.CheckpointTaken,
+        TEXT,
+        st.sampled_from(["before", "after", "undo", "redo", "restore"]),
+        TEXT,
+        st.none() | TEXT,
+        TEXT,
+        st.integers(0),
+        st.tuples(PATH),
+        st.none() | TEXT,
+        TEXT,
+        st.none() | CARD,
+    ),
 ]
 ENTRIES = st.builds(Entry, TEXT, st.datetimes(timezones=st.just(UTC)), st.one_of(EVENTS))
 

@@ -24,11 +24,11 @@ from openhands_acp.store.blobs import LIMIT
 from openhands_acp.store.codec import VERSION, entry_schema, to_json
 from openhands_acp.store.journal import FileJournal
 from openhands_acp.store.reading import JOURNAL_NAME, NoSuchSession, Stored, UnreadableSession, read_journal
-from tests.store.examples import BEGAN, ENTRIES
+from tests.store.examples import BEGAN, ENTRIES, IN_VERSION_1
 from tests.store.test_codec import ENTRIES as RANDOM_ENTRIES
 
 FIXTURES = Path(__file__).parent / "fixtures"
-V1 = (FIXTURES / "v1.jsonl").read_bytes()
+NEWEST = (FIXTURES / f"v{VERSION}.jsonl").read_bytes()
 VALIDATOR = Draft202012Validator(entry_schema())
 EVERYTHING = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -51,7 +51,13 @@ def kept(folder: Path, entries: list[Entry]) -> Stored:
 
 
 def test_version_1_is_read_for_ever(tmp_path: Path) -> None:
-    assert read(tmp_path, V1) == Stored(ENTRIES, (), len(V1))
+    oldest = (FIXTURES / "v1.jsonl").read_bytes()
+    assert read(tmp_path, oldest) == Stored(ENTRIES[:IN_VERSION_1], (), len(oldest))
+
+
+def test_version_2_is_read_for_ever(tmp_path: Path) -> None:
+    data = (FIXTURES / "v2.jsonl").read_bytes()
+    assert read(tmp_path, data) == Stored(ENTRIES, (), len(data))
 
 
 def test_the_newest_fixture_holds_every_kind_as_it_is_written_today() -> None:
@@ -62,7 +68,7 @@ def test_the_newest_fixture_holds_every_kind_as_it_is_written_today() -> None:
 
 @pytest.mark.parametrize("line", [0, 5, -1])
 def test_a_journal_with_anything_newer_in_it_is_refused_and_left_alone(tmp_path: Path, line: int) -> None:
-    lines = V1.splitlines(keepends=True)
+    lines = NEWEST.splitlines(keepends=True)
     lines[line] = b'{"v":99,"kind":"Marvel","id":"x"}\n'
     with pytest.raises(UnreadableSession, match=r"newer openhands-acp.*99.*update"):
         read(tmp_path, b"".join(lines))
@@ -74,7 +80,7 @@ def test_a_journal_with_anything_newer_in_it_is_refused_and_left_alone(tmp_path:
 
 def test_cut_at_every_byte_it_gives_what_was_whole(tmp_path: Path) -> None:
     chosen = [0, 1, 3, 7, 9, 20]
-    data = b"".join(V1.splitlines(keepends=True)[number] for number in chosen)
+    data = b"".join(NEWEST.splitlines(keepends=True)[number] for number in chosen)
     entries = [ENTRIES[number] for number in chosen]
     for size in range(len(data) + 1):
         whole = data.rfind(b"\n", 0, size) + 1
@@ -94,10 +100,10 @@ def test_any_conversation_cut_anywhere_gives_its_beginning(
 
 
 @EVERYTHING
-@given(st.integers(0, len(V1)), st.integers(0, 40), st.binary(max_size=40))
+@given(st.integers(0, len(NEWEST)), st.integers(0, 40), st.binary(max_size=40))
 def test_damage_costs_no_more_than_the_lines_it_hit(tmp_path: Path, at: int, length: int, junk: bytes) -> None:
-    stored = read(tmp_path, V1[:at] + junk + V1[at + length :])
-    before, after = V1.count(b"\n", 0, at), V1.count(b"\n", min(at + length, len(V1)))
+    stored = read(tmp_path, NEWEST[:at] + junk + NEWEST[at + length :])
+    before, after = NEWEST.count(b"\n", 0, at), NEWEST.count(b"\n", min(at + length, len(NEWEST)))
     assert stored.entries[:before] == ENTRIES[:before]
     # The line in which the damage ends is lost with it.
     assert [entry for entry in ENTRIES[len(ENTRIES) - max(after - 1, 0) :] if entry not in stored.entries] == []
@@ -122,7 +128,7 @@ def test_damage_costs_no_more_than_the_lines_it_hit(tmp_path: Path, at: int, len
     ],
 )
 def test_a_line_that_cannot_be_read_is_left_out_and_told(tmp_path: Path, line: bytes) -> None:
-    lines = V1.splitlines()
+    lines = NEWEST.splitlines()
     lines.insert(3, line)
     stored = read(tmp_path, b"\n".join(lines) + b"\n")
     assert stored.entries == ENTRIES
@@ -131,7 +137,7 @@ def test_a_line_that_cannot_be_read_is_left_out_and_told(tmp_path: Path, line: b
 
 
 def test_a_heap_of_broken_lines_is_told_in_a_few(tmp_path: Path) -> None:
-    stored = read(tmp_path, V1 + b"what?\n" * 1000 + V1)
+    stored = read(tmp_path, NEWEST + b"what?\n" * 1000 + NEWEST)
     assert (stored.entries, len(stored.notes)) == ([*ENTRIES, *ENTRIES], 21)
     assert stored.notes[-1] == "and 980 more like these"
 
@@ -141,7 +147,7 @@ def test_where_there_is_nothing_it_says_so(tmp_path: Path) -> None:
     (tmp_path / "folder" / JOURNAL_NAME).mkdir(parents=True)
     (tmp_path / "file").write_text("x")
     real = tmp_path / "real"
-    read(real, V1)
+    read(real, NEWEST)
     (tmp_path / "link").symlink_to(real)
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / JOURNAL_NAME).symlink_to(real / JOURNAL_NAME)
@@ -161,11 +167,12 @@ RAW: dict[str, JsonValue] = {
     "own": [OWN, {"$blob": "", "value": OWN}, {"$blob": LONG}],
     "edge": "x" * LIMIT,
 }
+SMALL = Image("image/png", "iVBO")
 LARGE: list[Durable] = [
     ENTRIES[0].event,
     MessageEvent("m", "user", (Text(LONG), IMAGE, Text("short"))),
     ThoughtEvent("m", "r", "t", BLOCKS),
-    ObservationEvent("c", "a", "t", LONG, raw_output=RAW),
+    ObservationEvent("c", "a", "t", LONG, raw_output=RAW, images=(SMALL, IMAGE)),
 ]
 LARGE_ENTRIES = [Entry(str(number), BEGAN, event) for number, event in enumerate(LARGE)]
 
@@ -216,18 +223,19 @@ def test_a_large_text_that_is_lost_is_told_in_its_place(tmp_path: Path, damage: 
             "t",
             lost,
             raw_output={**RAW, "out": lost, "own": [OWN, {"$blob": "", "value": OWN}, {"$blob": lost}]},
+            images=(SMALL,),
         ),
     ]
     assert [entry.event for entry in stored.entries[:-1]] == expected
-    assert [f"line {number} " in note for number, note in zip((2, 2, 3, 4, 4, 4), stored.notes, strict=True)] == [
+    assert [f"line {number} " in note for number, note in zip((2, 2, 3, 4, 4, 4, 4), stored.notes, strict=True)] == [
         True
-    ] * 6
+    ] * 7
 
 
 @pytest.mark.parametrize("name", ["../../../etc/passwd", "", "0" * 63, "G" * 64])
 def test_the_name_of_a_large_text_leads_nowhere_else(tmp_path: Path, name: str) -> None:
     record: dict[str, Any] = {**to_json(ENTRIES[15]), "text": {"$blob": name, "size": 3}}
-    stored = read(tmp_path, V1 + json.dumps(record).encode() + b"\n")
+    stored = read(tmp_path, NEWEST + json.dumps(record).encode() + b"\n")
     assert len(stored.notes) == 1
     assert [type(entry.event) for entry in stored.entries].count(ConversationStarted) == 1
 

@@ -75,7 +75,13 @@ def test_a_trajectory_is_spelt_as_openhands_spells_it() -> None:
             **stamps[0],
             "source": "environment",
             "key": "started",
-            "value": {"session_id": ID, "roots": [ROOT], "mode": "always-ask", "model": "a/b"},
+            "value": {
+                "session_id": ID,
+                "roots": [ROOT],
+                "mode": "always-ask",
+                "model": "a/b",
+                "thought_level": "default",
+            },
             "kind": "ConversationStateUpdateEvent",
         },
         {

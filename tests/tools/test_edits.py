@@ -6,16 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openhands_acp.tools.edits import (
-    Ambiguous,
-    Edited,
-    NotFound,
-    insert_after,
-    lf,
-    lines_of,
-    nearest,
-    replace_once,
-)
+from openhands_acp.tools.edits import Edited, insert_after, lf, lines_of
+from openhands_acp.tools.likeness import nearest
+from openhands_acp.tools.matching import Ambiguous, View
+from openhands_acp.tools.replacing import NotFound, replace_once
 
 Line = st.text(alphabet="ab\u2028\x0c", max_size=3)
 Endings = st.sampled_from(["\n", "\r\n"])
@@ -192,8 +186,8 @@ def second():
     ],
 )
 def test_the_nearest_text_is_named(old: str, lines: tuple[tuple[int, str], ...]) -> None:
-    assert nearest(SOURCE, old) == lines
-    assert nearest("", old) == ()
+    assert nearest(View(SOURCE), old) == lines
+    assert nearest(View(""), old) == ()
 
 
 def test_the_nearest_text_is_found_at_the_end_of_a_large_file() -> None:

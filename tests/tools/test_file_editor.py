@@ -222,14 +222,73 @@ async def test_a_small_change_of_a_large_file_is_shown_as_a_hunk(place: Place) -
 
 async def test_what_does_not_match_is_answered_with_the_nearest_text(place: Place) -> None:
     path = place.put("a.py", b"def f():\r\n    return 1\r\n")
-    assert await place.fails("str_replace", path, old_str="def f():\n  return 1\n", new_str="x") == (
-        f"No replacement was performed, old_str `def f():\n  return 1\n` did not appear verbatim in {path}. "
+    assert await place.fails("str_replace", path, old_str="def f():\n    return 7\n", new_str="x") == (
+        f"No replacement was performed, old_str `def f():\n    return 7\n` did not appear verbatim in {path}. "
         "The nearest text there is:\n     1\tdef f():\n     2\t    return 1\nCopy old_str from it exactly"
     )
+    await place.call("view", path)
     assert await place.fails("str_replace", path, old_str="unlike", new_str="x") == (
         f"No replacement was performed, old_str `unlike` did not appear verbatim in {path}. "
         "Nothing in the file is like it; view the file first"
     )
+
+
+async def test_a_second_miss_in_a_row_asks_for_a_view(place: Place) -> None:
+    path = place.put("a.py", b"def f():\n    return 1\n")
+    advice = ". This is not the first miss in this file: view the lines with `view_range` before the next try"
+    first = await place.fails("str_replace", path, old_str="unlike", new_str="x")
+    assert await place.fails("str_replace", path, old_str="unlike", new_str="x") == first + advice
+    await place.call("view", path)
+    assert await place.fails("str_replace", path, old_str="unlike", new_str="x") == first
+
+
+async def test_a_part_of_ten_megabytes_is_viewed_and_edited_with_true_numbers(place: Place) -> None:
+    path = place.put("a.log", b"".join(b"an entry with the number %d\r\n" % number for number in range(1, 290_001)))
+    result = await place.call("view", path, view_range=[289_999, -1])
+    assert result.text.split("\n")[1:] == [
+        "289999\tan entry with the number 289999",
+        "290000\tan entry with the number 290000",
+    ]
+    result = await place.call("str_replace", path, old_str="number 290000\n", new_str="number 290000\nthe last\n")
+    assert result.text.endswith("290000\tan entry with the number 290000\n290001\tthe last")
+    assert (place / "a.log").read_bytes().endswith(b"number 290000\r\nthe last\r\n")
+
+
+async def test_an_edit_through_a_link_changes_its_target_and_keeps_its_mode(place: Place) -> None:
+    place.put("real/run.sh", b"echo one\r\necho two")
+    (place / "real/run.sh").chmod(0o755)
+    (place / "run.sh").symlink_to("real/run.sh")
+    await place.call("str_replace", place.path("run.sh"), old_str="two", new_str="2")
+    target = place / "real/run.sh"
+    assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"echo one\r\necho 2", 0o755)
+    assert (place / "run.sh").is_symlink()
+
+
+async def test_several_replacements_are_one_change_and_one_step_back(place: Place) -> None:
+    before = "".join(f"line {number}\n" for number in range(1, 41))
+    path = place.put("a.txt", before.encode())
+    edits: JsonValue = [
+        {"old_str": "line 30\n", "new_str": ""},
+        {"old_str": "line 3\n", "new_str": "three\nand more\n"},
+        {"old_str": "and more", "new_str": "and yet more"},
+    ]
+    result = await place.call("str_replace", path, edits=edits)
+    after = before.replace("line 30\n", "").replace("line 3\n", "three\nand yet more\n")
+    assert (place / "a.txt").read_text() == after
+    assert (result.shown, result.locations) == (
+        (ShownDiff(path, before, after),),
+        (Location(path, 3), Location(path, 31)),
+    )
+    assert "     3\tthree\n     4\tand yet more\n" in result.text
+    assert "    30\tline 29\n    31\tline 31\n" in result.text
+    await place.call("undo_edit", path)
+    assert (place / "a.txt").read_text() == before
+    edits = [*edits[:2], {"old_str": "no such line", "new_str": "x"}]
+    error = await place.fails("str_replace", path, edits=edits)
+    assert error.startswith(
+        "edit 3 of 3 failed, so none of them was made. No replacement was performed, old_str `no such"
+    )
+    assert (place / "a.txt").read_text() == before
 
 
 async def test_what_matches_twice_is_answered_with_the_lines(place: Place) -> None:
@@ -246,8 +305,7 @@ async def test_an_edit_that_is_already_there_succeeds_and_says_so(place: Place) 
     assert (result.is_error, result.shown, result.text) == (
         False,
         (),
-        f"Nothing to do: old_str is not in {path} and new_str is already there:\n"
-        "     1\tdef f():\n     2\t    return 2",
+        f"Nothing to do: new_str is already there in {path}:\n     1\tdef f():\n     2\t    return 2",
     )
     assert await place.fails("undo_edit", path) == f"No edit history found for {path}"
 
@@ -318,7 +376,7 @@ async def test_a_missing_file_is_answered_with_names_like_it(place: Place, comma
 async def test_what_the_system_refuses_is_said_in_plain_words(place: Place) -> None:
     place.put("dir/a.txt", b"one\n")
     (place / "dir/a.txt").chmod(0o444)
-    place.put("a.png", b"\x89PNG\0")
+    place.put("a.bin", b"\x7fELF\0")
     place.put("latin.txt", "# café, naïve façade\n".encode("latin-1"))
     assert await place.fails("str_replace", "dir", old_str="x") == (
         f"The path {place.path('dir')} is a directory and only the `view` command can be used on directories"
@@ -332,8 +390,9 @@ async def test_what_the_system_refuses_is_said_in_plain_words(place: Place) -> N
     assert await place.fails("view", "dir/a.txt/b") == (
         f"{place.path('dir/a.txt/b')}: a part of this path is a file, not a directory"
     )
-    assert await place.fails("view", "a.png") == (
-        f"{place.path('a.png')}: File appears to be binary: it cannot be read or edited as text"
+    assert await place.fails("view", "a.bin") == (
+        f"{place.path('a.bin')}: File appears to be binary: it cannot be read or edited as text. "
+        "Use the terminal (file, xxd, or a program that knows the format)"
     )
     assert await place.fails("insert", "latin.txt", insert_line=0, new_str="→") == (
         f"{place.path('latin.txt')}: the file's encoding is cp1252, which cannot hold '→' (U+2192)"

@@ -71,6 +71,19 @@ def test_only_a_view_is_read_only() -> None:
             '{"command": "str_replace", "path": "src/a.py", "old_str": "ab", "new_str": "x',
             Card("Edit src/a.py", "edit", (Location(A),), (ShownDiff(A, "ab", "x"),)),
         ),
+        (
+            '{"command": "str_replace", "path": "src/a.py", "edits": [{"old_str": "ab", "new_str": "x"}, {"old_str": "c',
+            Card("Edit src/a.py", "edit", (Location(A),), (ShownDiff(A, "ab", "x"),)),
+        ),
+        (
+            '{"command": "str_replace", "path": "src/a.py", "edits": [{"old_str": "ab", "new_str": "x"}, '
+            '{"old_str": "cd", "new_str": "y',
+            Card("Edit src/a.py", "edit", (Location(A),), (ShownDiff(A, "ab", "x"), ShownDiff(A, "cd", "y"))),
+        ),
+        (
+            '{"command": "str_replace", "path": "src/a.py", "edits": [7, "x"',
+            Card("Edit src/a.py", "edit", (Location(A),)),
+        ),
         ('{"command": 7, "path": 8, "old_str": 9', None),
     ],
 )

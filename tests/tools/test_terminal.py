@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import math
 import time
+import tracemalloc
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -10,35 +13,17 @@ import pytest
 
 from openhands_acp.engine.events import Card, ShownCommand
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import Command, Exit, Sink
+from openhands_acp.engine.ports import Exit, Patience
 from openhands_acp.engine.tool import Rejected, Tool, ToolError, ToolResult
 from openhands_acp.local.terminals import LocalTerminals
-from openhands_acp.tools.terminal import PACE, TITLE, terminal, title
+from openhands_acp.tools.terminal import LIMIT, PACE, PATIENCE, START, terminal
+from openhands_acp.tools.terminal_words import TITLE, spell_seconds, title
 from tests.harness.hands import PlainHands
+from tests.harness.ran import Ran
 
 pytestmark = pytest.mark.anyio
 
 TOOL: Tool = terminal()
-
-
-class Ran:
-    """Terminals that say this and end so, and remember what they were asked to run."""
-
-    def __init__(self, *said: str, ended: Exit | Exception) -> None:
-        self.said = said
-        self.ended = ended
-        self.commands: list[Command] = []
-
-    async def run(self, command: Command, sink: Sink) -> Exit:
-        self.commands.append(command)
-        for text in self.said:
-            await sink(text)
-        if isinstance(self.ended, Exit):
-            return self.ended
-        raise self.ended
-
-    async def close(self) -> None:
-        return
 
 
 OK = Exit(0, None, timed_out=False, seconds=0.1234)
@@ -50,12 +35,21 @@ async def call(hands: PlainHands, **arguments: Any) -> ToolResult:
 
 
 @pytest.fixture
+async def terminals(tmp_path: Path) -> AsyncGenerator[LocalTerminals]:
+    terminals = LocalTerminals(spool=tmp_path / "output")
+    yield terminals
+    await terminals.end()
+
+
+@pytest.fixture
 def root(tmp_path: Path) -> AbsPath:
     return AbsPath(str(tmp_path.resolve()))
 
 
-async def test_a_command_is_run_in_the_sessions_directory_and_reported(root: AbsPath) -> None:
-    hands = PlainHands(root, terminals=LocalTerminals())
+async def test_a_command_is_run_in_the_sessions_directory_and_reported(
+    root: AbsPath, terminals: LocalTerminals
+) -> None:
+    hands = PlainHands(root, terminals=terminals)
     result = await call(hands, command="pwd -P; echo oops >&2; exit 3")
     output = f"{root}\noops\n"
     assert result.raw_output is not None
@@ -80,14 +74,14 @@ async def test_a_command_is_run_in_the_sessions_directory_and_reported(root: Abs
         (
             "",
             Exit(None, "SIGKILL", timed_out=False, seconds=1),
-            ("[no output]\n[ended by signal SIGKILL]", "[ended by signal SIGKILL]", True),
+            ("[no output]\n[ended by signal SIGKILL after 1 s]", "[ended by signal SIGKILL after 1 s]", True),
         ),
         (
             "a",
-            Exit(None, None, timed_out=True, seconds=120),
+            Exit(None, None, timed_out=True, seconds=3600),
             (
-                "a\n[timed out after 120 s; the process and its children were ended]",
-                "a\n[timed out after 120 s; the process and its children were ended]",
+                "a\n[timed out after 3600 s; the process and its children were ended]",
+                "a\n[timed out after 3600 s; the process and its children were ended]",
                 True,
             ),
         ),
@@ -95,7 +89,7 @@ async def test_a_command_is_run_in_the_sessions_directory_and_reported(root: Abs
             "up\n",
             Exit(0, None, timed_out=False, seconds=1, left_running=(41, 42)),
             (
-                "up\n[exit code 0]\n[still running in the background: pid 41, 42]",
+                "up\n[exit code 0 after 1 s]\n[still running in the background: pid 41, 42]",
                 "up\n[still running in the background: pid 41, 42]",
                 False,
             ),
@@ -110,20 +104,74 @@ async def test_how_it_ended_is_said_in_words(
     assert (result.text, result.shown, result.is_error) == (text, (ShownCommand("x", shown),), is_error)
 
 
-@pytest.mark.parametrize(("given", "seconds"), [(None, 120), (5, 5), (0.5, 0.5), (99_999, 3600)])
-async def test_the_time_limit_has_a_default_and_an_end(root: AbsPath, given: float | None, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "limit", "patience"),
+    [
+        ({}, LIMIT, PATIENCE),
+        ({"timeout": 5}, 5, Patience(5, math.inf)),
+        ({"timeout": 0.5}, 0.5, Patience(0.5, math.inf)),
+        ({"timeout": 99_999}, LIMIT, Patience(LIMIT, math.inf)),
+        ({"background": True}, math.inf, START),
+        ({"background": True, "timeout": 600}, 600, START),
+    ],
+)
+async def test_how_long_is_waited_and_when_it_is_ended(
+    root: AbsPath, arguments: dict[str, Any], limit: float, patience: Patience
+) -> None:
     terminals = Ran(ended=OK)
-    await call(PlainHands(root, terminals=terminals), command="x", timeout=given, security_risk="LOW")
-    assert terminals.commands == [Command("x", root, seconds)]
+    await call(PlainHands(root, terminals=terminals), command="x", security_risk="LOW", **arguments)
+    assert terminals.asked == [("x", root, limit, patience)]
 
 
-async def test_the_model_gets_head_and_tail_of_a_long_output_and_the_card_less(root: AbsPath) -> None:
-    hands = PlainHands(root, terminals=LocalTerminals())
+@pytest.mark.parametrize(
+    "line",
+    [
+        "seq 200000",
+        "head -c 1048576 /dev/zero | tr '\\0' x",
+        "head -c 200000 /dev/urandom",
+        "head -c 1048576 /dev/zero",
+        "for i in $(seq 3000); do printf '\\r%s%%' $i; done",
+        "yes $'\\e[1A\\e[2Kprogress' | head -5000",
+    ],
+)
+async def test_no_output_stalls_or_swells(root: AbsPath, terminals: LocalTerminals, line: str) -> None:
+    hands = PlainHands(root, terminals=terminals)
+    hands.drawn = Nowhere()
+    tracemalloc.start()
+    try:
+        result = await call(hands, command=line)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "[exit code 0" in result.text
+    assert len(result.text) <= 20_400
+    assert peak < 3_000_000
+
+
+class Nowhere(list[str]):
+    def append(self, _text: str) -> None:
+        return
+
+
+async def test_a_long_output_is_in_a_file_that_the_model_is_told_of(root: AbsPath, terminals: LocalTerminals) -> None:
+    result = await call(PlainHands(root, terminals=terminals), command="seq 100000")
+    assert result.raw_output is not None
+    log = result.raw_output["log"]
+    assert isinstance(log, str)
+    note = f"[the whole output is in {log}: search it with grep, or view parts of it]"
+    assert result.text.endswith(f"99999\n100000\n[exit code 0]\n{note}")
+    assert Path(log).read_text() == "".join(f"{i}\n" for i in range(1, 100_001))
+
+
+async def test_the_model_gets_head_and_tail_of_a_long_output_and_the_card_less(
+    root: AbsPath, terminals: LocalTerminals
+) -> None:
+    hands = PlainHands(root, terminals=terminals)
     result = await call(hands, command="seq 100000")
     assert result.text.startswith("1\n2\n3\n")
-    assert result.text.endswith("99999\n100000\n[exit code 0]")
+    assert "99999\n100000\n[exit code 0]\n[the whole output" in result.text
     assert " lines (" in result.text
-    assert len(result.text) <= 30_000
+    assert len(result.text) <= 20_400
     (shown,) = result.shown
     assert isinstance(shown, ShownCommand)
     assert shown.output is not None
@@ -135,18 +183,20 @@ async def test_the_model_gets_head_and_tail_of_a_long_output_and_the_card_less(r
     assert len(shown.output) <= 8_192
 
 
-async def test_a_running_command_is_shown_no_more_often_than_a_person_can_read(root: AbsPath) -> None:
-    hands = PlainHands(root, terminals=LocalTerminals())
+async def test_a_running_command_is_shown_no_more_often_than_a_person_can_read(
+    root: AbsPath, terminals: LocalTerminals
+) -> None:
+    hands = PlainHands(root, terminals=terminals)
     started = time.monotonic()
     await call(hands, command="for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.04; done")
     assert 2 <= len(hands.shown) <= (time.monotonic() - started) / PACE + 2
     outputs = [each.output for update in hands.shown for each in update if isinstance(each, ShownCommand)]
-    assert outputs[0] == "1\n"
+    assert len(outputs[0] or "") < len(outputs[-1] or "")
     assert outputs[-1] == "1\n2\n3\n4\n5\n6\n7\n8\n"
 
 
-async def test_what_was_printed_before_a_pause_is_shown_during_it(root: AbsPath) -> None:
-    hands = PlainHands(root, terminals=LocalTerminals())
+async def test_what_was_printed_before_a_pause_is_shown_during_it(root: AbsPath, terminals: LocalTerminals) -> None:
+    hands = PlainHands(root, terminals=terminals)
     # Ends only once the second line has been shown: the first is shown at once, the second is held back.
     gate = Path(root) / "gate"
     with anyio.fail_after(5):
@@ -162,8 +212,9 @@ async def test_what_was_printed_before_a_pause_is_shown_during_it(root: AbsPath)
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ({}, "`command` is missing"),
-        ({"command": " \n"}, "`command` is empty; write the command line to run"),
+        ({"command": 5}, "`command` must be a string, got 5"),
+        ({"command": "x", "is_input": "perhaps"}, "`is_input` must be true or false, got 'perhaps'"),
+        ({"command": "x", "job": [1]}, "`job` must be a string, got [1]"),
         ({"command": "a\0b"}, "`command` contains a NUL character; no command can"),
         ({"command": "x", "timeout": 0}, "`timeout` should be greater than 0, got 0"),
         ({"command": "x", "timeout": "soon"}, "`timeout` must be a number, got 'soon'"),
@@ -175,12 +226,12 @@ async def test_bad_arguments_are_named(arguments: dict[str, Any], reason: str) -
     assert str(error.value) == reason
 
 
-async def test_a_command_that_cannot_start_tells_the_model_what_to_do(root: AbsPath) -> None:
+async def test_a_command_that_cannot_start_tells_the_model_what_to_do(root: AbsPath, terminals: LocalTerminals) -> None:
     missing = AbsPath(f"{root}/missing")
     with pytest.raises(ToolError, match="missing' is gone; nothing can run"):
-        await call(PlainHands(missing, terminals=LocalTerminals()), command="ls")
+        await call(PlainHands(missing, terminals=terminals), command="ls")
     with pytest.raises(ToolError, match="write it to a script"):
-        await call(PlainHands(root, terminals=LocalTerminals()), command=f"echo {'x' * 200_000}")
+        await call(PlainHands(root, terminals=terminals), command=f"echo {'x' * 200_000}")
     with pytest.raises(ToolError, match="could not be started"):
         await call(PlainHands(root, terminals=Ran(ended=PermissionError(13, "Permission denied"))), command="ls")
 
@@ -226,9 +277,17 @@ def test_a_command_that_is_still_being_written_is_shown_as_far_as_it_goes(root: 
     assert card == expected
 
 
-def test_the_model_is_told_the_limits_in_few_words() -> None:
-    assert len(TOOL.spec.description) <= 1_200
-    assert TOOL.spec.parameters["required"] == ["command"]
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.04, "0 s"), (2, "2 s"), (2.34, "2.3 s"), (41.4, "41 s"), (60, "1 min 0 s"), (3725, "1 h 2 min")],
+)
+def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    assert spell_seconds(seconds) == words
+
+
+def test_the_model_is_told_all_in_few_words() -> None:
+    assert len(TOOL.spec.description.encode()) <= 2_300
+    assert "required" not in TOOL.spec.parameters
     properties = TOOL.spec.parameters["properties"]
     assert isinstance(properties, dict)
-    assert list(properties) == ["security_risk", "command", "timeout"]
+    assert list(properties) == ["security_risk", "command", "is_input", "timeout", "reset", "background", "job"]

@@ -48,6 +48,10 @@ class FaultyFiles:
         self.faults.hit()
         await self.files.remove(path, replaces=replaces)
 
+    async def read_bytes(self, path: AbsPath, limit: int) -> bytes:
+        self.faults.hit()
+        return await self.files.read_bytes(path, limit)
+
     async def entries(self, path: AbsPath) -> list[DirEntry]:
         self.faults.hit()
         return await self.files.entries(path)

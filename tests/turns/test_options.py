@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness.check import Running, agent
+from tests.harness.check import Running, TestBackend, agent
+from tests.harness.model import ScriptedModel, call, say
 
 pytestmark = pytest.mark.anyio
 
@@ -69,3 +70,48 @@ async def test_what_cannot_be_chosen_is_refused_with_the_list(
         error = await running.editor.request(method, sessionId=running.session_id, **params)
         assert error["code"] == -32602
         assert error["data"]["details"].startswith(details)
+
+
+async def choose(running: Running, level: str, session: str | None = None) -> Any:
+    return await running.editor.request(
+        "session/set_config_option",
+        sessionId=session or running.session_id,
+        configId="thought_level",
+        value=level,
+    )
+
+
+async def test_how_much_a_model_thinks_counts_from_its_next_call_and_is_kept(tmp_path: Path) -> None:
+    answers = [call("think", thought="Hm."), [say("One.")], [say("Two.")], [say("Three.")]]
+    backend = TestBackend(ScriptedModel(answers), levels=("default", "low", "high"))
+    async with agent(tmp_path, backend=backend) as running:
+        assert (await choose(running, "off"))["data"]["details"].startswith("thought_level cannot be 'off'")
+        await choose(running, "high")
+        assert told(running)[1] == {"mode": "always-ask", "model": "fake/model", "thought_level": "high"}
+        await running.prompt("hi")
+        kept: dict[str, Any] = {"cwd": str(tmp_path), "mcpServers": []}
+        fork = await running.editor.request("session/fork", sessionId=running.session_id, **kept)
+        await running.editor.request("session/close", sessionId=running.session_id)
+        loaded = await running.editor.request("session/load", sessionId=running.session_id, **kept)
+        for taken_up in (fork, loaded):
+            assert {o["id"]: o["currentValue"] for o in taken_up["configOptions"]}["thought_level"] == "high"
+        await running.prompt("more")
+        assert backend.opened == [("fake/model", "high")] * 3
+
+
+async def test_a_model_that_does_not_think_offers_no_level(tmp_path: Path) -> None:
+    async with agent(tmp_path) as running:
+        assert (await choose(running, "low"))["data"]["details"].startswith("there is no option 'thought_level'")
+
+
+async def test_a_session_that_has_cost_what_it_may_asks_no_model(tmp_path: Path) -> None:
+    model = ScriptedModel([call("think", thought="Hm."), [say("One.")]])
+    async with agent(tmp_path, backend=TestBackend(model, titles=True, max_cost=0.02)) as running:
+        await running.prompt("hi")
+        assert await running.prompt("more") == {"stopReason": "end_turn"}
+        chunks = [u["content"]["text"] for u in running.editor.updates() if u["sessionUpdate"] == "agent_message_chunk"]
+        assert chunks[-1] == (
+            "This session has cost $0.02, which reaches its limit of $0.02. To go on, raise `max_cost` in acp.toml "
+            "and send the prompt again, or begin a new session."
+        )
+    assert len(model.requests) == 2

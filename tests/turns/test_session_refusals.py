@@ -143,7 +143,7 @@ session/prompt {"sessionId": "SOUND", "prompt": [{"type": "smell"}]}: -32602 Inv
 session/prompt {"sessionId": "SOUND"}: -32602 Invalid params | {'details': 'prompt: field required'}
 session/set_mode {"sessionId": "00000000-0000-4000-8000-000000000000", "modeId": "plan"}: -32002 Session not found | {'details': "no session '00000000-0000-4000-8000-000000000000' is open"}
 session/set_mode {"sessionId": "SOUND", "modeId": "yolo"}: -32602 Invalid params | {'details': "mode cannot be 'yolo'; it is one of always-ask, accept-edits, llm-approve, always-approve, plan"}
-session/set_config_option {"sessionId": "SOUND", "configId": "smell", "value": "x"}: -32602 Invalid params | {'details': "there is no option 'smell'; the options are mode and model"}
+session/set_config_option {"sessionId": "SOUND", "configId": "smell", "value": "x"}: -32602 Invalid params | {'details': "there is no option 'smell'; the options are mode, model"}
 session/set_config_option {"sessionId": "SOUND", "configId": "model", "value": true}: -32602 Invalid params | {'details': 'model cannot be True; it is one of fake/model, fake/other'}\
 """)
 

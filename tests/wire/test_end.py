@@ -22,7 +22,7 @@ BOUND = 2.0
 CLIENT = [sys.executable, "-c", "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"]
 # A client that never reads what the server logs.
 DEAF = "import subprocess, sys; sys.exit(subprocess.Popen(sys.argv[1:], stderr=subprocess.PIPE).wait())"
-# A child, a grandchild in a session of its own, and one that has lost its parent as well.
+# A child, a grandchild in a session of its own, and one that has lost its parent as well; with the shell, four.
 TREE = (
     "setsid sh -c 'echo {mark} >/dev/null; sleep 300; :' & "
     "(setsid sh -c 'echo {mark} >/dev/null; trap : TERM; sleep 300; sleep 300; :' &) ; "
@@ -86,7 +86,7 @@ def test_it_ends_with_every_process_that_a_command_started(tmp_path: Path, way: 
     with Server(tmp_path, "--model", "scripted/demo", "--always-approve") as server:
         server.initialize()
         begin_command(server, tmp_path, TREE.format(mark=mark))
-        eventually(lambda: len(processes_with(mark)) == 3)
+        eventually(lambda: len(processes_with(mark)) == 4)
         assert (ended(server, way), processes_with(mark)) == (0, [])
 
 
@@ -123,7 +123,7 @@ def test_it_ends_with_a_client_that_is_killed_while_a_command_runs(tmp_path: Pat
     with Server(tmp_path, "--model", "scripted/demo", "--always-approve", launcher=CLIENT) as server:
         server.initialize()
         begin_command(server, tmp_path, TREE.format(mark=mark))
-        eventually(lambda: len(processes_with(mark)) == 3)
+        eventually(lambda: len(processes_with(mark)) == 4)
         _killed(server, mark)
 
 
@@ -132,7 +132,7 @@ def test_a_second_signal_does_not_disturb_the_first(tmp_path: Path) -> None:
     with Server(tmp_path, "--model", "scripted/demo", "--always-approve") as server:
         server.initialize()
         begin_command(server, tmp_path, TREE.format(mark=mark))
-        eventually(lambda: len(processes_with(mark)) == 3)
+        eventually(lambda: len(processes_with(mark)) == 4)
         server.close_stdin()
         server.process.terminate()
         server.process.terminate()

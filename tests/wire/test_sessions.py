@@ -57,7 +57,8 @@ def test_load_tells_before_its_answer_what_was_told_live_and_goes_on(lived: Live
     answer, told = take_up(server, lived.session_id, lived.folder)
     assert answer["result"]["modes"]["currentModeId"] == "always-approve"
     assert client_model(told) == client_model(lived.updates)
-    assert len(client_model(told)["calls"]) == 5
+    # Four of tools, the plan's end, and what the commands did to files.
+    assert len(client_model(told)["calls"]) == 6
     assert say(server, lived.session_id)[0] == "end_turn"
     assert tree(lived.folder) == before
 

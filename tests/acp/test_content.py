@@ -1,0 +1,43 @@
+"""What is shown of a call as the protocol spells it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from openhands_acp.acp.content import images_to_wire, shown_to_wire
+from openhands_acp.engine.events import Shown, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.messages import Image
+from openhands_acp.engine.paths import AbsPath
+
+A, B = AbsPath("/w/a"), AbsPath("/w/b")
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"type": "content", "content": {"type": "text", "text": words}}
+
+
+def diff(path: AbsPath, old: str, new: str) -> dict[str, Any]:
+    return {"type": "diff", "path": path, "oldText": old, "newText": new}
+
+
+@pytest.mark.parametrize(
+    ("shown", "wire"),
+    [
+        (ShownText("*hi*"), [text("*hi*")]),
+        (ShownCommand("ls", "a"), [text("```console\n$ ls\na\n```")]),
+        (ShownDiff(A, "1", "2"), [diff(A, "1", "2")]),
+        (ShownDiff(A, None, "2"), [diff(A, "", "2")]),
+        (ShownDiff(A, "1", None), [text("Removed: `/w/a`"), diff(A, "1", "")]),
+        (ShownDiff(B, "1", "2", A), [text("Renamed from `/w/a`: `/w/b`"), diff(B, "1", "2")]),
+        (ShownDiff(A, "1", "1", note="Made executable"), [text("Made executable: `/w/a`"), diff(A, "1", "1")]),
+    ],
+)
+def test_what_a_diff_cannot_say_is_said_in_front_of_it(shown: Shown, wire: list[dict[str, Any]]) -> None:
+    assert shown_to_wire([shown]) == wire
+
+
+def test_images_are_content_like_any_other() -> None:
+    image = {"type": "image", "mimeType": "image/png", "data": "iVBO"}
+    assert images_to_wire([Image("image/png", "iVBO")]) == [{"type": "content", "content": image}]

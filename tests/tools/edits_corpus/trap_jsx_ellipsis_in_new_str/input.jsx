@@ -1,0 +1,4 @@
+<ul>
+  <li>one</li>
+  <li>two</li>
+</ul>
