@@ -10,8 +10,6 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,23 +20,18 @@ import anyio.from_thread
 import anyio.to_thread
 
 from openhands_acp.acp.sessions import Defaults, EditorPorts, Kept, Listed, NotConfigured
-from openhands_acp.engine.events import ConversationStarted, NoticeEvent, SystemPromptEvent
+from openhands_acp.engine.events import ConversationStarted, NoticeEvent
+from openhands_acp.engine.hands import World
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, Terminals
-from openhands_acp.engine.prompt import STATIC, dynamic, look_around
 from openhands_acp.engine.session import Beginning, Ports, Session
 from openhands_acp.engine.snapshots import Snapshots
 from openhands_acp.engine.tool import Tool
 from openhands_acp.llm.model import ModelSettings
 from openhands_acp.llm.scripted import Scripted
 from openhands_acp.llm.thinking import levels
-from openhands_acp.local.elsewhere import Elsewhere
-from openhands_acp.local.environment import LoginEnvironment
-from openhands_acp.local.files import LocalFiles
-from openhands_acp.local.search import LocalSearch
-from openhands_acp.local.terminals import LocalTerminals
 from openhands_acp.options import Options
-from openhands_acp.providers import KEY_NAMES, missing
+from openhands_acp.providers import missing
 from openhands_acp.settings import Settings, load_settings
 from openhands_acp.store.journal import FileJournal
 from openhands_acp.store.library import Library, Stored
@@ -46,14 +39,13 @@ from openhands_acp.store.library import Library, Stored
 if TYPE_CHECKING:
     from openhands_acp.archive import Archive
     from openhands_acp.local.snapshots import LocalSnapshots
+    from openhands_acp.workshop import Workshop
 
 logger = logging.getLogger(__name__)
 
 OpenModel = Callable[[ModelSettings], LLM]
 
 _SCRIPTED = "scripted/"
-_OURS = {"PYDANTIC_DISABLE_PLUGINS": "__all__", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-"""Variables that this process sets for itself (`cli`, `via_litellm`)."""
 
 
 @dataclass(slots=True)
@@ -66,11 +58,12 @@ class Backend:
     _library: OpenModel | None = None
     _loading: anyio.Event | None = None
     _models: dict[tuple[str, str], LLM] = field(default_factory=dict[tuple[str, str], LLM])
-    _held: dict[str, tuple[Terminals, FileJournal]] = field(default_factory=dict[str, tuple[Terminals, FileJournal]])
+    _journals: dict[str, FileJournal] = field(default_factory=dict[str, FileJournal])
+    _terminals: dict[str, Terminals] = field(default_factory=dict[str, Terminals])
     _snapshots: dict[str, LocalSnapshots] = field(default_factory=dict[str, "LocalSnapshots"])
     """Of the sessions that had a turn."""
     _has_resumed: bool = False
-    _login: LoginEnvironment = field(default_factory=LoginEnvironment)
+    _opened_workshop: Workshop | None = None
 
     def __post_init__(self) -> None:
         # For its side effects: the files' validators are made now, while no client waits for a session.
@@ -104,7 +97,7 @@ class Backend:
         await anyio.to_thread.run_sync(forget_session, self._home() / "acp", session_id)
 
     def has_gone_on(self, session: Session) -> bool:
-        return self._held[session.id][1].has_gone_on()
+        return self._journals[session.id].has_gone_on()
 
     async def to_resume(self, cwd: str) -> str | None:
         wanted, self._has_resumed = None if self._has_resumed else self.options.resume, True
@@ -116,16 +109,13 @@ class Backend:
         settings = self._settings
         assert settings is not None
         outputs = self._sessions() / started.session_id.replace("-", "") / "output"
-        terminals = self._terminals(settings, editor, outputs)
         journal = self._journal(started.session_id, editor, kept)
-        self._held[started.session_id] = terminals, journal
-        files = editor.files(LocalFiles())
+        self._journals[started.session_id] = journal
 
-        async def describe() -> SystemPromptEvent:
-            # From the disk: an editor asked for a file that is not there may show the person an error.
-            surroundings = await look_around(started.roots, LocalFiles())
-            names = tuple(tool.spec.name for tool in tools())
-            return SystemPromptEvent(STATIC, dynamic(surroundings, datetime.now(UTC).astimezone()), names)
+        def open_world() -> World:
+            world = self._workshop().open(settings, editor, outputs)
+            self._terminals[started.session_id] = world.terminals
+            return world
 
         def open_snapshots() -> Snapshots:
             # Late: a process in which nobody has prompted yet needs no database.
@@ -135,35 +125,29 @@ class Backend:
             self._snapshots[started.session_id] = opened
             return opened
 
-        @cache
         def tools() -> tuple[Tool, ...]:
-            # Late: they are half of what is ours, and nothing before the first prompt needs them.
-            from openhands_acp.tools import tools_for
-
-            return tools_for(started.model, kept.tools if kept else ())
+            return self._workshop().tools(started.model, kept.tools if kept else ())
 
         ports = Ports(
             open_llm=self.open_llm,
-            files=files,
-            terminals=terminals,
-            search=LocalSearch(environment=self._login),
+            open_world=open_world,
             permissions=editor.permissions,
             journal=journal,
             publish=editor.publish,
             drained=editor.drained,
-            describe=describe,
+            describe=lambda: self._workshop().describe(started.roots, tools()),
             open_snapshots=open_snapshots,
             outputs=AbsPath(str(outputs)),
         )
         beginning = Beginning(settings.max_steps, settings.max_cost, kept.entries if kept else ())
         return Session(started, ports, tools, beginning)
 
-    def _terminals(self, settings: Settings, editor: EditorPorts, outputs: Path) -> Terminals:
-        hide = (KEY_NAMES - set(settings.pass_env)) | _ours()
-        local = LocalTerminals(hide=hide, spool=outputs, environment=self._login)
-        return (
-            editor.terminals(local, Elsewhere(local.state, outputs).spell) if settings.terminal == "client" else local
-        )
+    def _workshop(self) -> Workshop:
+        # Late: it is half of what is ours, and nothing before the first prompt needs it.
+        from openhands_acp.workshop import Workshop
+
+        self._opened_workshop = self._opened_workshop or Workshop()
+        return self._opened_workshop
 
     def _archive(self) -> Archive:
         # Late: a process that only begins sessions never reads OpenHands' own (0.5 MB).
@@ -200,16 +184,17 @@ class Backend:
         return journal
 
     async def warm_up(self) -> None:
-        self._login.begin()
-        await anyio.to_thread.run_sync(_import_tools, abandon_on_cancel=True)
+        await anyio.to_thread.run_sync(_import_workshop, abandon_on_cancel=True)
+        self._workshop().login.begin()
         if self._settings and self._settings.model and not self._settings.model.startswith(_SCRIPTED):
             await self._load_library()
 
     async def close_session(self, session: Session) -> None:
-        terminals, journal = self._held.pop(session.id)
+        journal = self._journals.pop(session.id)
         if (snapshots := self._snapshots.pop(session.id, None)) is not None:
             await snapshots.close()
-        await terminals.end()
+        if (terminals := self._terminals.pop(session.id, None)) is not None:
+            await terminals.end()
         journal.close()
 
     def thought_levels(self, model: str) -> tuple[str, ...]:
@@ -242,14 +227,9 @@ class Backend:
         return self._library
 
 
-def _ours() -> frozenset[str]:
-    """Name the variables that are no business of a command's, unless the person set them otherwise."""
-    return frozenset(name for name, value in _OURS.items() if os.environ.get(name, value) == value)
-
-
-def _import_tools() -> None:
-    # For its side effect: the first turn finds them there.
-    import_module("openhands_acp.tools")
+def _import_workshop() -> None:
+    # For its side effect: the first turn finds it there.
+    import_module("openhands_acp.workshop")
 
 
 def _import_litellm() -> OpenModel:

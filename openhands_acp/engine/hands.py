@@ -47,6 +47,15 @@ class Session(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class World:
+    """What a session's tools work on."""
+
+    files: Files
+    terminals: Terminals
+    search: Search
+
+
+@dataclass(frozen=True, slots=True)
 class Doors:
     """The world of one call, without the guard."""
 

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
@@ -39,11 +39,11 @@ from openhands_acp.engine.events import (
     UsageEvent,
 )
 from openhands_acp.engine.guard import Dismissed
-from openhands_acp.engine.hands import Doors, hands_for
+from openhands_acp.engine.hands import Doors, World, hands_for
 from openhands_acp.engine.messages import Image, Part, Text
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import LLM, Files, Journal, Permissions, Search, Taken, Terminals
+from openhands_acp.engine.ports import LLM, Files, Journal, Permissions, Taken
 from openhands_acp.engine.respond import CallRequest
 from openhands_acp.engine.snapshots import Snapshots
 from openhands_acp.engine.titles import ask_for_title, title_of
@@ -71,9 +71,8 @@ class Ports:
 
     open_llm: Callable[[str, str], Awaitable[LLM]]
     """Opens the model of this name at this thought level; waits while its library is still being loaded."""
-    files: Files
-    terminals: Terminals
-    search: Search
+    open_world: Callable[[], World]
+    """Opens files, terminals and search, at the first turn."""
     permissions: Permissions
     journal: Journal
     publish: Callable[[Event], None]
@@ -116,7 +115,7 @@ class Session:
     ) -> None:
         self.id = started.session_id
         self.root, self.roots = started.roots[0], started.roots
-        self._make_tools = tools
+        self._tools = cache(tools)
         self.max_steps = beginning.max_steps
         self._max_cost = beginning.max_cost
         self.transcript = Transcript()
@@ -231,7 +230,7 @@ class Session:
 
     @property
     def files(self) -> Files:
-        return self._ports.files
+        return self.world.files
 
     @property
     def permissions(self) -> Permissions:
@@ -240,9 +239,13 @@ class Session:
     # ---------------------------------------------------------------- for the turn
 
     @cached_property
+    def world(self) -> World:
+        return self._ports.open_world()
+
+    @property
     def tools(self) -> dict[str, Tool]:
         """By their names. Made when the first turn wants them: a session that nobody prompts does without."""
-        return {tool.spec.name: tool for tool in self._make_tools()}
+        return {tool.spec.name: tool for tool in self._tools()}
 
     async def prepare(self) -> None:
         """Write the prompt, at the session's first turn."""
@@ -263,7 +266,7 @@ class Session:
         taken = False
         while self.turn.prompts:
             prompt = self.turn.prompts[0]
-            parts = tuple([await opened(part, self._ports.files) for part in prompt])
+            parts = tuple([await opened(part, self.files) for part in prompt])
             if any(isinstance(part, Image) for part in parts):
                 parts = await self._without_unseen_images(parts)
             self.turn.prompts.pop(0)
@@ -273,9 +276,9 @@ class Session:
 
     def hands(self, call: CallRequest) -> Hands:
         ports = self._ports
-        files = CheckpointedFiles(ports.files, self.checkpoints, call.tool_call_id)
-        terminals = CheckpointedTerminals(ports.terminals, self.checkpoints, call.tool_call_id)
-        return hands_for(self, call, Doors(files, terminals, ports.search, ports.permissions, ports.outputs))
+        files = CheckpointedFiles(self.files, self.checkpoints, call.tool_call_id)
+        terminals = CheckpointedTerminals(self.world.terminals, self.checkpoints, call.tool_call_id)
+        return hands_for(self, call, Doors(files, terminals, self.world.search, ports.permissions, ports.outputs))
 
     def recall(self, what: type[T]) -> T:
         return self._recalled.setdefault(what, what())

@@ -20,6 +20,7 @@ from openhands_acp.acp.agent import Agent
 from openhands_acp.acp.connection import Connection
 from openhands_acp.acp.sessions import BadCursor, Defaults, EditorPorts, Kept, Listed, NotConfigured, NotKept
 from openhands_acp.engine.events import ConversationStarted, Entry, SystemPromptEvent
+from openhands_acp.engine.hands import World
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, Files, Spelt, Taken
 from openhands_acp.engine.session import Beginning, Ports, Session
@@ -105,11 +106,13 @@ class TestBackend:
         journal = self.journals[started.session_id] = MemoryJournal(list(kept.entries) if kept else [])
         ports = Ports(
             open_llm=open_llm,
-            files=editor.files(self.disk),
-            terminals=editor.terminals(terminals, lambda command: Spelt(command.line, command.cwd, {}))
-            if self.in_editor
-            else terminals,
-            search=LocalSearch(),
+            open_world=lambda: World(
+                editor.files(self.disk),
+                editor.terminals(terminals, lambda command: Spelt(command.line, command.cwd, {}))
+                if self.in_editor
+                else terminals,
+                LocalSearch(),
+            ),
             permissions=editor.permissions,
             journal=journal,
             publish=editor.publish,

@@ -1,0 +1,65 @@
+"""What the turns of sessions work with: files, terminals and search, on this machine and in the editor, and tools.
+
+Half of the composition, and loaded late: behind the first session's answer, or with its first turn. Knows
+nothing of journals, models or the wire.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from openhands_acp.acp.sessions import EditorPorts
+from openhands_acp.engine.events import SystemPromptEvent
+from openhands_acp.engine.hands import World
+from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.ports import Terminals
+from openhands_acp.engine.prompt import STATIC, dynamic, look_around
+from openhands_acp.engine.tool import Tool
+from openhands_acp.local.elsewhere import Elsewhere
+from openhands_acp.local.environment import LoginEnvironment
+from openhands_acp.local.files import LocalFiles
+from openhands_acp.local.search import LocalSearch
+from openhands_acp.local.terminals import LocalTerminals
+from openhands_acp.providers import KEY_NAMES
+from openhands_acp.settings import Settings
+from openhands_acp.tools import tools_for
+
+_OURS = {"PYDANTIC_DISABLE_PLUGINS": "__all__", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+"""Variables that this process sets for itself (`cli`, `via_litellm`)."""
+
+
+@dataclass(slots=True)
+class Workshop:
+    """For all sessions of one client, which share what the login shell says."""
+
+    login: LoginEnvironment = field(default_factory=LoginEnvironment)
+
+    def open(self, settings: Settings, editor: EditorPorts, outputs: Path) -> World:
+        """Open one session's doors; `outputs` is its folder for what commands print at length."""
+        terminals = self._terminals(settings, editor, outputs)
+        return World(editor.files(LocalFiles()), terminals, LocalSearch(environment=self.login))
+
+    def tools(self, model: str, kept: Sequence[str]) -> tuple[Tool, ...]:
+        return tools_for(model, kept)
+
+    async def describe(self, roots: tuple[AbsPath, ...], tools: tuple[Tool, ...]) -> SystemPromptEvent:
+        # From the disk: an editor asked for a file that is not there may show the person an error.
+        surroundings = await look_around(roots, LocalFiles())
+        names = tuple(tool.spec.name for tool in tools)
+        return SystemPromptEvent(STATIC, dynamic(surroundings, datetime.now(UTC).astimezone()), names)
+
+    def _terminals(self, settings: Settings, editor: EditorPorts, outputs: Path) -> Terminals:
+        hide = (KEY_NAMES - set(settings.pass_env)) | _ours()
+        local = LocalTerminals(hide=hide, spool=outputs, environment=self.login)
+        if settings.terminal == "local":
+            return local
+        return editor.terminals(local, Elsewhere(local.state, outputs).spell)
+
+
+def _ours() -> frozenset[str]:
+    """Name the variables that are no business of a command's, unless the person set them otherwise."""
+    return frozenset(name for name, value in _OURS.items() if os.environ.get(name, value) == value)
