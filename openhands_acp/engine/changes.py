@@ -27,6 +27,11 @@ _LINES = 600
 """Lines of a text with all diffs."""
 
 
+_OF_TOOLS = frozenset(
+    "__pycache__ .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache node_modules .venv venv .tox .nox".split()
+)
+
+
 def is_covered(change: Change) -> bool:
     """Tell whether both sides of it can be brought back."""
     return not any(state is not None and state.kind == "left_out" for state in (change.before, change.after))
@@ -39,9 +44,19 @@ def is_file(change: Change) -> bool:
     )
 
 
+def work_in(changes: Sequence[Change]) -> list[Change]:
+    """Return the files that changed, but for what tools keep for themselves: who runs tests has changed nothing."""
+    return [change for change in changes if is_file(change) and not _is_of_tools(change)]
+
+
 def count_of(changes: Sequence[Change]) -> int:
-    """Count the files that changed; of folders alone, those."""
-    return len([change for change in changes if is_file(change)]) or len(list(filter(is_covered, changes)))
+    """Count the files that changed (`work_in`); of folders alone, those."""
+    folders = (change for change in changes if is_covered(change) and not _is_of_tools(change))
+    return len(work_in(changes)) or len(list(folders))
+
+
+def _is_of_tools(change: Change) -> bool:
+    return not _OF_TOOLS.isdisjoint(change.path.split(os.sep))
 
 
 def names_of(paths: Iterable[AbsPath], root: AbsPath, most: int = _NAMED) -> str:
@@ -94,8 +109,11 @@ async def look(
 async def card_of(
     snapshots: Snapshots, changes: Sequence[Change], root: AbsPath, title: str, written: Mapping[AbsPath, str | None]
 ) -> Card | None:
-    """Show what changed but for what was `written` and shown already; None if that was all. Raises SnapshotError."""
-    files = [change for change in changes if is_file(change)]
+    """Show what changed but for what was `written` and shown already; None if that was all. Raises SnapshotError.
+
+    What tools keep for themselves is left out: after every run of tests nobody wants to be told of their caches.
+    """
+    files = work_in(changes)
     fresh = [
         change
         for change in files

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import anyio
 
-from openhands_acp.engine.changes import card_of, count_of, is_file
+from openhands_acp.engine.changes import card_of, count_of, work_in
 from openhands_acp.engine.events import CallProgress, CheckpointTaken, Entry, Event, NoticeEvent, ShownText
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Command, DirEntry, Exit, Files, Job, Patience, Running, Sink, Terminals, TextFile
@@ -140,7 +140,7 @@ class Checkpoints:
         # Where no command ran, nothing but what the tools wrote is the turn's.
         after = await self.snapshots.begin(None if turn.has_run else turn.written).done()
         changes = await self.snapshots.changes(before.id, after.id)
-        files = [change.path for change in changes if is_file(change)]
+        files = [change.path for change in work_in(changes)]
         count = count_of(changes)
         card = None
         if turn.has_run:

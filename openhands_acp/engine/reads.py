@@ -27,6 +27,8 @@ _WRITES_WITH = {
     "tree": ("-o",),
 }
 """What an argument begins with that makes a reader write, or run something."""
+_CLUSTER = re.compile(r"-[A-Za-z]*o")
+"""Short options in one word, with one that names a file to write."""
 _NOWHERE = re.compile(r"(?:(?:\d|&)?>>?\s*/dev/null|\d?>&\d)(?=$|[\s;|&])")
 _TOO_CLEVER = re.compile(r"[`$\n\r\\<>(){}]")
 _OPERATORS = frozenset(("|", "||", "&&", ";"))
@@ -68,5 +70,7 @@ def _only_reads(words: list[str]) -> bool:
     if name == "git" and (not arguments or arguments[0] not in _OF_GIT):
         return False
     if name == "hostname" and arguments:
+        return False
+    if name in ("sort", "tree") and any(_CLUSTER.match(argument) for argument in arguments):
         return False
     return not any(argument.startswith(writer) for writer in _WRITES_WITH.get(name, ()) for argument in arguments)

@@ -50,6 +50,8 @@ def test_what_only_reads_is_known(line: str) -> None:
         "find . -name a -exec rm {} +",
         "find . -fprint a",
         "sort -o a a",
+        "sort -uo a a",
+        "tree -no a",
         "sort --output=a a",
         "git checkout .",
         "git -c alias.x=!rm status",

@@ -443,6 +443,19 @@ async def test_what_only_reads_leaves_no_checkpoint(root: Path) -> None:
 """)
 
 
+async def test_what_tools_keep_for_themselves_is_no_change(root: Path) -> None:
+    (root / "a").write_text("one\n")
+    (root / "p").mkdir()
+    caches = run("mkdir p/__pycache__ .pytest_cache && echo x > p/__pycache__/a.pyc && echo y > .pytest_cache/v")
+    async with agent(root, backend=keeping(root, [edit("a", "one", "two")], [say("Done.")], caches)) as running:
+        await running.prompt("edit")
+        await running.prompt("test")
+        assert [event.changed for event in checkpoints_of(running)] == [0, 1, 0, 0]
+        assert "Changed by commands" not in wire(running)
+        await running.prompt("/undo")
+        assert (root / "a").read_text() == "one\n"
+
+
 async def test_a_session_goes_on_where_nothing_can_be_kept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot_store, "_SPARE", 1 << 60)
     backend = keeping(root, run("echo 1 > a"), [say(".")], run("echo 2 > a"))
