@@ -12,12 +12,11 @@ import os
 import re
 import shlex
 import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from openhands_acp.local.private_folder import PrivateFolder
 
 FILE = "OPENHANDS_SHELL"
 """Variable that names the file, for a shell that does not know BASH_ENV."""
@@ -71,8 +70,7 @@ class ShellState:
         self.left: Left | None = None
         self.shell = shell_path()
         self._latest = ""
-        self._folder: str | None = None
-        self._delete: weakref.finalize[Any, ShellState] | None = None
+        self._folder: PrivateFolder | None = None
 
     def begin(
         self,
@@ -112,18 +110,16 @@ class ShellState:
 
     def forget(self) -> None:
         """Begin anew with the next shell, and delete the files."""
-        self.left = self._folder = None
-        if self._delete is not None:
-            self._delete()
+        self.left = None
+        if self._folder is not None:
+            self._folder.close()
+        self._folder = None
 
     def _place(self) -> str:
-        if self._folder is None or not os.path.isdir(self._folder):
-            # In memory where there is such a place: the files hold all that the environment holds, and it is faster.
-            places = (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm")
-            folders = (place for place in places if place and os.access(place, os.W_OK | os.X_OK))
-            self._folder = tempfile.mkdtemp(prefix="openhands-acp-", dir=next(folders, None))
-            self._delete = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        return self._folder
+        # The files hold all that the environment holds.
+        if self._folder is None or not os.path.isdir(self._folder.path):
+            self._folder = PrivateFolder()
+        return self._folder.path
 
     def _restored(self, environment: Mapping[str, str], is_bash: bool) -> str:
         if self.left is not None:

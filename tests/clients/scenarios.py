@@ -14,7 +14,7 @@ from tests.harness.replies import Call, Reply, Stall, Text, Usage
 FILE = "greeting.txt"
 BEFORE = "hello world\n"
 SLEEP = "sleep 299.71"
-COMMANDS = ["help", "title"]
+COMMANDS = ["help", "title", "undo", "redo", "diff", "checkpoints", "restore"]
 
 
 class Seen(TypedDict):

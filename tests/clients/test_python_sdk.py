@@ -215,7 +215,7 @@ async def test_a_session_is_taken_up_in_every_way(
         with pytest.raises(acp.RequestError) as refused:
             await connected.prompt(resumed)
     assert [(info.session_id, info.title, info.field_meta) for info in listed] == [
-        (session_id, case.prompt, {"messageCount": 5})
+        (each, case.prompt, {"messageCount": 5}) for each in (forked.session_id, session_id)
     ]
     assert (forked.session_id != session_id, refused.value.code) == (True, -32002)
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -83,8 +83,9 @@ def test_a_session_is_taken_up_in_every_way_and_deleted(summary: dict[str, Any])
         "stopReason": "end_turn",
         "text": CASES[GOES_ON].expected["text"],
         "isNew": True,
-        "listed": [[True, CASES[TAKEN_UP].prompt, 5]],
-        "afterwards": [],
+        # The fork is kept too, and stays when its original is deleted.
+        "listed": [[False, CASES[TAKEN_UP].prompt, 5], [True, CASES[TAKEN_UP].prompt, 5]],
+        "afterwards": [[False, CASES[TAKEN_UP].prompt, 5]],
         "gone": -32002,
     }
 
@@ -116,5 +117,5 @@ def test_the_key_is_nowhere_but_at_the_provider(summary: dict[str, Any], home: P
     kept = [path for path in home.rglob("*") if path.is_file()]
     journals = [path for path in kept if path.name == "journal.jsonl"]
     assert {request.headers["authorization"] for request in provider.requests} == {f"Bearer {CANARY}"}
-    assert (len(journals), [path for path in kept if CANARY.encode() in path.read_bytes()]) == (len(CASES) + 1, [])
+    assert (len(journals), [path for path in kept if CANARY.encode() in path.read_bytes()]) == (len(CASES) + 2, [])
     assert CANARY not in json.dumps(summary)
