@@ -60,13 +60,13 @@ class Server:
     def __init__(self, home: Path, base_url: str) -> None:
         self._home = home
         # The providers count their requests, and a title would be one more.
-        (home / "acp.toml").write_text("titles = false\n")
+        (home / "acp.toml").write_text('titles = false\nmode = "always-approve"\n')
         self._last_id = 0
         self._buffer = b""
         self._lines: list[Line] = []
         self.started = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "openhands_acp", "acp", "--always-approve"],
+            [sys.executable, "-W", "ignore", "-m", "openhands_acp"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment(home, base_url),
