@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, assert_never
 
@@ -18,6 +17,7 @@ from openhands_acp.acp.schema import (
 from openhands_acp.engine.attachments import PromptPart, link_to
 from openhands_acp.engine.events import Location, Shown, ShownCommand, ShownDiff, ShownText
 from openhands_acp.engine.messages import Image, Part, Text
+from openhands_acp.engine.spelling import fenced
 from openhands_acp.rpc.errors import INVALID_PARAMS, RpcError
 
 _SHOWN_IMAGE = 2 * 1024 * 1024
@@ -110,10 +110,3 @@ def locations_to_wire(locations: Sequence[Location]) -> list[dict[str, Any]]:
         {"path": location.path} | ({"line": location.line} if location.line is not None else {})
         for location in locations
     ]
-
-
-def fenced(text: str, language: str = "") -> str:
-    """Put `text` in a code block that nothing inside it can end."""
-    longest = max((len(ticks) for ticks in re.findall(r"`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}{language}\n{text.rstrip(chr(10))}\n{fence}"

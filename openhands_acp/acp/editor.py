@@ -21,6 +21,7 @@ from openhands_acp.acp.clients import Client
 from openhands_acp.acp.content import locations_to_wire, shown_to_wire
 from openhands_acp.engine.paths import AbsPath, is_inside
 from openhands_acp.engine.ports import Answer, DirEntry, FileChanged, Files, Question, TextFile, UnreadableFile
+from openhands_acp.engine.spelling import lf
 from openhands_acp.rpc.errors import RemoteError
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class EditorFiles:
         if is_fresh and path not in self._contested:
             on_disk, buffer = await self._reloaded(path, on_disk, buffer)
         counting = self._buffers.settle(
-            path, _lf(on_disk.text), None if buffer is None else _lf(buffer), is_fresh=is_fresh
+            path, lf(on_disk.text), None if buffer is None else lf(buffer), is_fresh=is_fresh
         )
         self._contested.discard(path)
         if counting.is_contested:
@@ -82,7 +83,7 @@ class EditorFiles:
     async def _reloaded(self, path: AbsPath, on_disk: TextFile, buffer: str | None) -> tuple[TextFile, str | None]:
         """Give the editor a moment to notice that a file changed on the disk."""
         for pause in _PAUSES:
-            if not buffer or _lf(buffer) == _lf(on_disk.text):
+            if not buffer or lf(buffer) == lf(on_disk.text):
                 break
             await anyio.sleep(pause)
             on_disk, buffer = await self.disk.read(path), await self._buffer(path)
@@ -204,10 +205,6 @@ def _member(value: Any, name: str) -> Any:
 def _is_plain(file: TextFile) -> bool:
     """Tell whether the protocol's text can carry this file: anything else would be saved as plain UTF-8."""
     return file.encoding == "utf-8" and not file.bom
-
-
-def _lf(text: str) -> str:
-    return text.replace("\r\n", "\n")
 
 
 def _like(on_disk: str, buffer: str) -> str:

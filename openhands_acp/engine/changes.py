@@ -147,14 +147,6 @@ def as_patch(looked: Sequence[Looked], root: AbsPath) -> str:
     return "\n".join(lines)
 
 
-def fenced(text: str, language: str) -> str:
-    """Put text into a code block that nothing in it ends."""
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return f"{fence}{language}\n{text}\n{fence}"
-
-
 def _patch(item: Looked, name: str) -> Iterable[str]:
     name = name.replace(os.sep, "/")
     yield f"diff --git a/{name} b/{name}"

@@ -8,6 +8,7 @@ from difflib import SequenceMatcher
 
 from openhands_acp.engine.events import Location
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.spelling import lf
 
 _MOST = 50
 """Places of one file that are worth following."""
@@ -25,7 +26,7 @@ def hunks(old: str | None, new: str | None) -> tuple[int, ...]:
     """
     if new is None:
         return ()
-    one, other = _plain(old or ""), _plain(new)
+    one, other = lf(old or ""), lf(new)
     if one == other:
         return (1,) if old is None else ()
     head, tail = same_ends(one, other)
@@ -80,10 +81,6 @@ def _longest(most: int, holds: Callable[[int], bool]) -> int:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if holds(middle) else (low, middle - 1)
     return low
-
-
-def _plain(text: str) -> str:
-    return text.replace("\r\n", "\n")
 
 
 def _count_lines(text: str) -> int:

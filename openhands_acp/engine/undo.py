@@ -29,6 +29,7 @@ from openhands_acp.engine.guard import Dismissed
 from openhands_acp.engine.paths import AbsPath, shortened
 from openhands_acp.engine.ports import FileChanged, Files, Option, Permissions, Question, TextFile, UnreadableFile
 from openhands_acp.engine.snapshots import Change, FileState, SnapshotError, Snapshots
+from openhands_acp.engine.spelling import lf
 from openhands_acp.engine.timeline import Step, next_id
 
 _TOOL = "checkpoint"
@@ -168,7 +169,7 @@ class _Going:
                 on_disk = await self._text(plan.now[change.path])
                 earlier = [await self._text(state) for state in (change.before, change.after)]
                 # What was on the disk before is only stale: the editor has not looked since.
-                if on_disk is not None and _lf(file.text) not in (on_disk, *earlier):
+                if on_disk is not None and lf(file.text) not in (on_disk, *earlier):
                     unsaved[change.path] = file
         return unsaved
 
@@ -181,7 +182,7 @@ class _Going:
         if state is None or state.kind != "file":
             return None
         try:
-            return _lf((await self.snapshots.content(state)).decode("utf-8-sig"))
+            return lf((await self.snapshots.content(state)).decode("utf-8-sig"))
         except UnicodeDecodeError:
             return None
 
@@ -190,7 +191,7 @@ class _Going:
     async def _ask(self, plan: _Plan, paths: Sequence[AbsPath]) -> str:
         """Ask about what the person changed since. Raises Dismissed."""
         changes = [Change(path, plan.now[path], plan.wanted[path]) for path in paths]
-        looked = await look(self.snapshots, changes, {path: _lf(file.text) for path, file in self.unsaved.items()})
+        looked = await look(self.snapshots, changes, {path: lf(file.text) for path, file in self.unsaved.items()})
         count = "a file" if len(paths) == 1 else f"{len(paths):,} files"
         explained = ShownText(f"You changed {count} since. This is what would happen to your changes:")
         card = Card(
@@ -237,7 +238,7 @@ class _Going:
         except FileChanged as changed:
             # What was on the disk a moment ago: the editor has not looked since. Anything else is the person's.
             stale = changed.now
-            if stale is not None and _lf(stale.text) == await self._text(change.before):
+            if stale is not None and lf(stale.text) == await self._text(change.before):
                 with suppress(FileChanged):
                     await files.write(change.path, replace(stale, text=text), replaces=stale)
 
@@ -289,7 +290,3 @@ def _told(aim: Aim, names: Sequence[str], count: int) -> str:
     more = f" and {count - len(names):,} more" if count > len(names) > 0 else ""
     which = f" These are not as you left them: {', '.join(names)}{more}." if names else ""
     return f"({aim.title}: I put files back as they were at another time.{which} Look again before you rely on them.)"
-
-
-def _lf(text: str) -> str:
-    return text.replace("\r\n", "\n")

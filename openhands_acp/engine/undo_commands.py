@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from openhands_acp.engine.changes import as_patch, count_of, fenced, is_file, look, names_of
+from openhands_acp.engine.changes import as_patch, count_of, is_file, look, names_of
 from openhands_acp.engine.events import CheckpointTaken
 from openhands_acp.engine.paths import AbsPath, shortened
 from openhands_acp.engine.snapshots import Change, SnapshotError, Snapshots
+from openhands_acp.engine.spelling import fenced
 from openhands_acp.engine.timeline import Listed, Step, Timeline, timeline
 from openhands_acp.engine.undo import Aim, Outcome, Session, go_back
 

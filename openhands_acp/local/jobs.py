@@ -113,4 +113,5 @@ class Minder:
                 self._shell.ignore_end()
             if read_since_pause >= _PAUSE_AFTER:
                 read_since_pause = 0
+                # In a thread of its own, for the others: a command that floods would keep the interpreter's lock.
                 time.sleep(_PAUSE)

@@ -149,6 +149,7 @@ def end_tree_in_thread(find: Callable[[], Iterable[Process]], group: int | None 
     """Do what `end_tree` does where there is no event loop."""
     known: set[Process] = set()
     for pause in _ending(find, group, known):
+        # Processes that are not our children tell nobody of their end: they are looked at again.
         time.sleep(pause)
     return known
 

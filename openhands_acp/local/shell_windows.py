@@ -147,6 +147,7 @@ class Shell:
                 with contextlib.suppress(queue.Empty):
                     self._waiting = self.blocks.get(timeout=min(_TICK, left))
             elif not has_ended:
+                # Nothing is left to be told of but the end, which Windows has no descriptor for.
                 time.sleep(min(_TICK, left))
             if self._waiting is not None or has_ended or self._woken.is_set() or left <= _TICK:
                 self._woken.clear()

@@ -181,6 +181,7 @@ class Server:
         until = time.perf_counter() + PATIENCE
         used, since = _ticks(self.pid), time.perf_counter()
         while time.perf_counter() < min(until, since + 0.5):
+            # Nothing tells that another process has nothing to do.
             time.sleep(0.05)
             if (now := _ticks(self.pid)) > used + 1:
                 used, since = now, time.perf_counter()

@@ -110,6 +110,7 @@ def _end_of_tree(pid: int) -> float:
     while any(look(each) for each in descendants(pid)):
         if time.perf_counter() > until:
             raise TimeoutError(f"processes outlive a cancel: {descendants(pid)}")
+        # They are no children of ours: nothing tells of their end.
         time.sleep(0.001)
     return time.perf_counter()
 

@@ -202,6 +202,7 @@ def eventually(is_so: Callable[[], bool]) -> float:
     begun = time.monotonic()
     while not is_so():
         assert time.monotonic() - begun < PATIENCE, "it never came to be"
+        # Between two looks, not instead of one: whoever can be waited for is not waited for here.
         time.sleep(0.002)
     return time.monotonic() - begun
 
