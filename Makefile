@@ -12,16 +12,16 @@ export LITELLM_LOCAL_MODEL_COST_MAP = True
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 COMPILE = $(BIN)/python -m compileall -q openhands_acp $(VENV)/lib >/dev/null || true
 
-.PHONY: demo test quick check format bench schemas clean
+.PHONY: demo test quick check format bench small-model schemas clean
 
 demo: $(VENV)/.run
 	$(BIN)/openhands-acp demo $(ARGS)
 
 test: $(VENV)/.test node
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 quick: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
 
 check: $(VENV)/.dev
 	VENV=$(VENV) ./.ci/check
@@ -33,6 +33,10 @@ format: $(VENV)/.dev
 bench: $(VENV)/.test
 	./.ci/openhands-tools .venv-openhands
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# With a server of a real small model: make small-model ARGS="http://127.0.0.1:8080/v1 openai/qwen2.5-coder-1.5b"
+small-model: $(VENV)/.test
+	$(BIN)/python -m tests.bench.small_model $(ARGS)
 
 schemas: $(VENV)/.run
 	$(BIN)/openhands-acp schemas schemas

@@ -24,6 +24,7 @@ from tests.harness.terminals_conformance import (
     run,
     still_alive,
 )
+from tests.harness.waiting import until
 
 
 async def _what_outlasts_the_patience_is_a_job(terminals: Terminals, cwd: AbsPath) -> None:
@@ -50,8 +51,7 @@ async def _silence_is_what_patience_counts(terminals: Terminals, cwd: AbsPath) -
 async def _a_job_that_ends_alone_is_told_when_it_is_attended(terminals: Terminals, cwd: AbsPath) -> None:
     _, running = await leave(terminals, cwd, "mkfifo go; cat go; echo late; kill -TERM $$")
     await run(terminals, cwd, "echo now > go")
-    while terminals.jobs()[0].is_running:
-        await anyio.lowlevel.checkpoint()
+    await until(lambda: not terminals.jobs()[0].is_running)
     heard, ended = await attend(terminals, running.job)
     assert (heard, outcome(ended)) == ("now\nlate\n", Exit(None, "SIGTERM", timed_out=False, seconds=0))
 
@@ -60,8 +60,7 @@ async def _a_job_ends_when_its_time_is_over(terminals: Terminals, cwd: AbsPath) 
     heard = Heard()
     running = await terminals.run(Command(f"{TREE}\nwait", cwd, 0.6), heard, Patience(None, 0.3))
     assert isinstance(running, Running)
-    while terminals.jobs()[0].is_running:
-        await anyio.lowlevel.checkpoint()
+    await until(lambda: not terminals.jobs()[0].is_running)
     assert len(heard.pids()) == 4
     assert still_alive(heard.pids()) == []
     _, ended = await attend(terminals, running.job)
@@ -134,8 +133,7 @@ async def _a_job_keeps_its_state_to_itself_unless_it_was_the_last_to_begin(termi
     assert (await run(terminals, cwd, "echo $x; pwd -P"))[0] == f"mine\n{real(cwd)}\n"
     _, last = await leave(terminals, cwd, "mkfifo b; cat b; x=last; cd /")
     (Path(cwd) / "b").write_text("\n")
-    while terminals.jobs()[0].is_running:
-        await anyio.lowlevel.checkpoint()
+    await until(lambda: not terminals.jobs()[0].is_running)
     assert (await run(terminals, cwd, "echo $x; pwd"))[0] == "last\n/\n"
     await terminals.end(last.job)
 

@@ -14,6 +14,7 @@ import pytest
 
 from openhands_acp.local.environment import LoginEnvironment, ask, is_bare, login_shell, merge
 from openhands_acp.local.processes import descendants, look
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -96,8 +97,7 @@ async def test_an_rc_file_that_hangs_is_given_up_with_all_it_started(tmp_path: P
         assert await environment.inherited() == {"SHELL": shell, "PATH": SYSTEM, "HOME": str(tmp_path)}
         # Begun in the background, and waited for by who needs it.
         assert took_to_begin < time.monotonic() - started >= 0.2
-        while [pid for pid in descendants(os.getpid()) if pid not in before and look(pid)]:
-            await anyio.lowlevel.checkpoint()
+        await until(lambda: not [pid for pid in descendants(os.getpid()) if pid not in before and look(pid)])
 
 
 async def test_it_is_asked_once_however_many_want_it(tmp_path: Path) -> None:

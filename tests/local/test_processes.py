@@ -9,7 +9,6 @@ from dataclasses import replace
 from subprocess import PIPE
 
 import anyio
-import anyio.lowlevel
 import pytest
 
 from openhands_acp.local import processes
@@ -23,6 +22,7 @@ from openhands_acp.local.processes import (
     reap_adopted,
     session_of,
 )
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -119,8 +119,7 @@ async def test_a_mark_is_seen_in_a_process_that_lives_and_in_none_that_is_dead()
     with start(["sleep", "60"], env={"MARK": "here"}) as process, killed(process):
         with anyio.fail_after(5):
             # The kernel shows a new program's environment a moment after it has begun.
-            while not carries(process.pid, ["there", "here"]):
-                await anyio.lowlevel.checkpoint()
+            await until(lambda: carries(process.pid, ["there", "here"]))
         assert carries(process.pid, ["there"]) is False
         assert session_of(process.pid) == os.getsid(0)
         process.kill()
@@ -132,6 +131,7 @@ async def test_a_mark_is_seen_in_a_process_that_lives_and_in_none_that_is_dead()
 ADOPTING = """
 import os, subprocess
 from openhands_acp.local.processes import adopt_orphans, children, descendants, kill_everything, look, reap_adopted
+from tests.harness.waiting import until
 adopt_orphans()
 line = 'sleep 60 & (setsid sleep 60 &) ; setsid sh -c "sleep 60 & sleep 60; :" & setsid sleep 60 & echo ready; wait'
 shell = subprocess.Popen(["sh", "-c", line], stdout=-1)

@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 import anyio
-import anyio.lowlevel
 import pytest
 
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import FoundIn, FoundLine, Matches
+from openhands_acp.engine.search import FoundIn, FoundLine, Matches
 from openhands_acp.local.environment import LoginEnvironment
 from openhands_acp.local.processes import descendants, look
 from openhands_acp.local.search import LocalSearch, find_ripgrep
@@ -19,6 +18,7 @@ from openhands_acp.local.search_patterns import for_python
 from openhands_acp.local.search_plain import decoded, found_in
 from openhands_acp.local.search_programs import MOST_MATCHES, Enough, Gathered
 from tests.harness.search_conformance import CHECKS, PATTERNS, Check, lines, names, plant, query
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -212,11 +212,9 @@ if sys.platform != "win32":
         with anyio.fail_after(10):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(search.matches, query(folder, "x"), dict[AbsPath, str]())
-                while not (started.exists() and started.read_text()):
-                    await anyio.lowlevel.checkpoint()
+                await until(lambda: started.exists() and started.read_text())
                 tasks.cancel_scope.cancel()
-            while [pid for pid in descendants(os.getpid()) if look(pid)]:
-                await anyio.lowlevel.checkpoint()
+            await until(lambda: not [pid for pid in descendants(os.getpid()) if look(pid)])
 
     async def test_what_may_not_be_read_is_passed_by(folder: Path) -> None:
         # A pipe would be waited for, a file without rights refused (but not for root).
