@@ -1,11 +1,15 @@
-"""What a test has the fake provider send: a reply is a list of steps, in Python or in JSON."""
+"""What a test has the fake provider send: a reply is a list of steps, in Python or in JSON.
+
+The steps are the same for every protocol; what a protocol has no word for is left out (Gemini and
+Responses know no redacted thoughts, chat completions no signatures).
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
 
@@ -18,6 +22,15 @@ class Text:
 @dataclass(frozen=True, slots=True)
 class Thought:
     text: str
+    signature: str = ""
+    """What the provider wants back with it; it ends the thought. In Responses, the item's `encrypted_content`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A thought that only Anthropic can read."""
+
+    data: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +48,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """Any other delta, as it is."""
+    """Any other delta of chat completions, as it is."""
 
     delta: Json
 
@@ -50,13 +63,17 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class Usage:
     prompt: int
+    """All of it, what was cached and what is now written to the cache, too."""
     completion: int
+    """All of it, thoughts too."""
     cached: int = 0
+    reasoning: int = 0
+    written: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Sent of itself (`stop` or `tool_calls`) if the script does not."""
+    """Sent of itself (`stop` or `tool_calls`) if the script does not. `length` and `content_filter` are translated."""
 
     reason: str
 
@@ -97,26 +114,67 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Error:
+    """A whole answer, as it is: JSON, or the page of a proxy."""
+
     status: int
-    body: Json
+    body: Json | str
     headers: dict[str, str] = field(default_factory=dict[str, str])
 
 
-Sent: TypeAlias = Text | Thought | Call | Delta | Event | Usage | Finish | Chunks
-Step: TypeAlias = Sent | Wait | Stall | Headers | Cut | Reset | Error
+Kind: TypeAlias = Literal[
+    "auth",
+    "forbidden",
+    "quota",
+    "rate_limit",
+    "context",
+    "model",
+    "content_filter",
+    "request",
+    "overloaded",
+    "server",
+    "timeout",
+    "proxy",
+    "empty",
+]
+"""What a provider may refuse for: `proxy` is a page by something in between, `empty` a 200 with nothing in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Refuse as the provider whose protocol is spoken would: its status, body and headers (`refusals.py`)."""
+
+    kind: Kind
+    wait: float | None = None
+    """Seconds, in the provider's own way to say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An error in mid-stream, as the provider whose protocol is spoken sends it; nothing follows."""
+
+    kind: Literal["overloaded", "server"]
+
+
+Said: TypeAlias = Text | Thought | Redacted | Call | Delta | Event | Finish | Broken
+Step: TypeAlias = Said | Usage | Chunks | Wait | Stall | Headers | Cut | Reset | Error | Refusal
 Reply: TypeAlias = Sequence[Step]
 Script: TypeAlias = Sequence[Reply] | Callable[[Json], Reply]
 """Replies in order, or a function of the request's body (for clients side by side)."""
 
 _STEPS: dict[str, Callable[..., Step]] = {
     step.__name__.lower(): step
-    for step in (Text, Thought, Call, Delta, Event, Usage, Finish, Chunks, Wait, Stall, Headers, Cut, Reset, Error)
+    for step in (
+        *(Text, Thought, Redacted, Call, Delta, Event, Usage, Finish, Chunks, Broken),
+        *(Wait, Stall, Headers, Cut, Reset, Error, Refusal),
+    )
 }
 
 
-def openai_error(status: int, message: str, code: str | None = None, **headers: str) -> Error:
+def openai_error(
+    status: int, message: str, code: str | None = None, kind: str = "invalid_request_error", **headers: str
+) -> Error:
     """Spell an error as OpenAI does; underscores in header names stand for hyphens."""
-    body = {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
+    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
     return Error(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
