@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import socket
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ from openhands_acp.engine.tool import TurnError
 from openhands_acp.llm.model import Deadlines, ModelSettings
 from openhands_acp.llm.via_litellm import LiteLLM
 from tests.harness.provider import Provider
-from tests.harness.replies import Call, Cut, Delta, Error, Event, Reply, Reset, Stall, Text, openai_error
+from tests.harness.replies import Call, Chunks, Cut, Delta, Refusal, Reply, Reset, Stall, Text
 from tests.llm.asking import BRIEF, KEY, answer, asked, settings
 
 pytestmark = pytest.mark.anyio
@@ -43,94 +44,6 @@ async def collect(model: LiteLLM, got: list[Chunk]) -> None:
     async with asked(model) as stream:
         async for chunk in stream:
             got += [chunk]
-
-
-OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "detail"),
-    [
-        (
-            openai_error(401, f"Incorrect API key provided: {KEY}.", "invalid_api_key"),
-            "auth",
-            "The server at HOST refused the key for fake-model (401): Incorrect API key provided: ***. "
-            f"Set LLM_API_KEY or run `openhands-acp setup`, {AGAIN}",
-        ),
-        (
-            openai_error(403, "You are not allowed to sample from this model."),
-            "auth",
-            "The server at HOST does not let this key use fake-model (403): You are not allowed to sample from this "
-            f"model. Use another key or another model, {AGAIN}",
-        ),
-        (
-            openai_error(404, "The model `fake-model` does not exist.", "model_not_found"),
-            "model",
-            "The server at HOST has no model fake-model (404): The model `fake-model` does not exist. "
-            f"Check the name in LLM_MODEL or choose another model, {AGAIN}",
-        ),
-        (
-            openai_error(429, "Rate limit reached for requests.", Retry_After="7"),
-            "rate_limit",
-            "The server at HOST limits how often fake-model may be asked (429): Rate limit reached for requests. "
-            f"Wait 7 s, {AGAIN}",
-        ),
-        (
-            openai_error(429, "You exceeded your current quota, please check your plan.", "insufficient_quota"),
-            "quota",
-            "The server at HOST says that the quota for fake-model is used up (429): You exceeded your current quota, "
-            f"please check your plan. Add credit or choose another model, {AGAIN}",
-        ),
-        (
-            openai_error(402, "Insufficient Balance"),
-            "quota",
-            "The server at HOST says that the quota for fake-model is used up (402): Insufficient Balance. "
-            f"Add credit or choose another model, {AGAIN}",
-        ),
-        (
-            openai_error(500, "The server had an error."),
-            "network",
-            "The server at HOST failed while running fake-model (500): The server had an error. "
-            f"Wait a little, {AGAIN}",
-        ),
-        (
-            Error(529, OVERLOADED),
-            "rate_limit",
-            f"The server at HOST is overloaded and did not run fake-model (529): Overloaded. Wait a little, {AGAIN}",
-        ),
-        (
-            openai_error(
-                400,
-                "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
-                "context_length_exceeded",
-            ),
-            "context",
-            "The conversation has become longer than fake-model at the server at HOST can read (400): This model's "
-            "maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens. "
-            "Start a new session, or choose a model with a larger context window.",
-        ),
-        (
-            openai_error(400, "Unsupported value: 'temperature'."),
-            "request",
-            "The server at HOST refused the request to fake-model (400): Unsupported value: 'temperature'. "
-            f"Choose another model, or start a new session, {AGAIN}",
-        ),
-        (
-            Error(502, {"html": "<h1>Bad gateway</h1>"}),
-            "network",
-            None,
-        ),
-    ],
-)
-async def test_a_refusal_says_who_why_and_what_to_do(error: Error, code: str, detail: str | None) -> None:
-    with Provider([error]) as provider:
-        told = await failure(LiteLLM(settings(provider)))
-        assert len(provider.requests) == 1
-        host = provider.url.removeprefix("http://").removesuffix("/v1")
-    if detail is not None:
-        assert told.detail == detail.replace("HOST", host)
-    assert told.code == code
-    assert KEY not in told.detail
 
 
 async def test_a_wrong_key_is_refused() -> None:
@@ -187,14 +100,44 @@ async def test_a_silence_or_a_reset_ends_in_one_sentence(
     assert told.detail.endswith(AGAIN)
 
 
-async def test_an_error_in_the_stream_is_told_in_the_providers_words() -> None:
-    with Provider([Text("Once"), Event({"error": {"message": "CUDA out of memory", "code": 500}})]) as provider:
-        told = await failure(LiteLLM(settings(provider)))
+async def test_an_answer_that_never_ends_is_ended() -> None:
+    limits = Deadlines(connect=5, first_token=5, between_chunks=5, whole=0.3)
+    got: list[Chunk] = []
+    with Provider(script=lambda _body: [Chunks(1_000_000)]) as provider:
+        with pytest.raises(TurnError) as caught:
+            await collect(LiteLLM(settings(provider, deadlines=limits)), got)
+        await (await provider.request()).until_hung_up()
         host = provider.url.removeprefix("http://").removesuffix("/v1")
-    assert (told.code, told.detail) == (
-        "network",
-        f"The server at {host} failed while running fake-model (500): CUDA out of memory. Wait a little, {AGAIN}",
+    assert got[0] == TextChunk("t0 ")
+    assert (caught.value.code, caught.value.can_retry, caught.value.detail) == (
+        "timeout",
+        False,
+        f"The server at {host} was still sending after 0.3 s: fake-model did not come to the end of its answer. "
+        f"Check whether the model repeats itself, or raise the `whole` deadline, {AGAIN}",
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "refusal", "code", "wait"),
+    [
+        ("openai/gpt-x", Refusal("rate_limit", 2.5), "rate_limit", 2.5),
+        ("openai/gpt-x", Refusal("rate_limit", 7200), "quota", 7200),
+        ("openai/responses/gpt-x", Refusal("rate_limit", 2.5), "rate_limit", 2.5),
+        ("anthropic/claude-x", Refusal("rate_limit", 7200), "quota", 7200),
+        ("anthropic/claude-x", Refusal("quota", 90000), "quota", 90000),
+        ("gemini/gemini-x", Refusal("rate_limit", 41.5), "rate_limit", 41.5),
+        ("gemini/gemini-x", Refusal("quota", 41), "quota", None),
+        ("gemini/gemini-x", Refusal("quota", 7200), "quota", 7200),
+    ],
+)
+async def test_what_is_lifted_soon_is_a_limit_and_what_is_not_a_quota(
+    model: str, refusal: Refusal, code: str, wait: float | None
+) -> None:
+    with Provider([refusal]) as provider:
+        told = await failure(LiteLLM(ModelSettings(model, KEY, provider.base_url(model), Deadlines(9, 9, 9))))
+    # Anthropic tells the minute at which a quota is given back.
+    assert (told.code, told.wait) == (code, wait if wait is None else pytest.approx(wait, abs=61))
+    assert told.can_retry == (code == "rate_limit")
 
 
 async def test_a_server_that_is_not_there() -> None:
@@ -224,6 +167,76 @@ async def test_a_connection_that_does_not_come_about() -> None:
         f"The server at 127.0.0.1:{port} could not be reached for fake-model: no connection within 0.3 s. "
         f"Check the network and LLM_BASE_URL, or raise the `connect` deadline, {AGAIN}",
     )
+
+
+@pytest.mark.parametrize(
+    "model", ["openai/x", "openai/responses/x", "anthropic/claude-x", "gemini/gemini-x", "groq/x", "cerebras/x"]
+)
+async def test_an_answer_that_was_cut_off_is_never_taken_for_a_whole_one(model: str) -> None:
+    told: list[tuple[str, bool, str]] = []
+    for reply in ([Text("Once"), Cut()], [Call("terminal", {"command": "ls"}), Cut()], [Refusal("empty")]):
+        with Provider(reply) as provider:
+            found = await failure(LiteLLM(ModelSettings(model, KEY, provider.base_url(model), Deadlines(9, 9, 9))))
+            host = provider.url.removeprefix("http://").removesuffix("/v1")
+        told.append((found.code, found.can_retry, found.detail.replace(host, "HOST")))
+    name = model.rpartition("/")[2]
+    broke = f"The connection to the server at HOST broke while {name} was answering: it ended before the answer did. "
+    nothing = f"The server at HOST answered the request to {name} with nothing: it ended before the answer did. "
+    assert told == [
+        ("network", True, f"{broke}Check the network, {AGAIN}"),
+        ("network", True, f"{broke}Check the network, {AGAIN}"),
+        ("network", True, f"{nothing}Wait a little, {AGAIN}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "code", "start", "end"),
+    [
+        (
+            ModelSettings("gemini/gemini-x"),
+            "auth",
+            "There is no key for gemini-x at Google Gemini: Missing Gemini API key.",
+            f"Set LLM_API_KEY or run `openhands-acp setup`, {AGAIN}",
+        ),
+        (
+            ModelSettings("cerebras/x"),
+            "auth",
+            "There is no key for x at cerebras: Missing credentials.",
+            f"Set LLM_API_KEY or run `openhands-acp setup`, {AGAIN}",
+        ),
+        (
+            ModelSettings("anthropic/claude-x"),
+            "auth",
+            "There is no key for claude-x at Anthropic (401): Missing Anthropic API Key",
+            f"Set LLM_API_KEY or run `openhands-acp setup`, {AGAIN}",
+        ),
+        (
+            ModelSettings("gemini/gemini-x", KEY, extra={"logit_bias": {}}),
+            "request",
+            "Google Gemini refused the request to gemini-x (400): gemini does not support parameters: ['logit_bias']",
+            f"Choose another model, or start a new session, {AGAIN}",
+        ),
+        (
+            ModelSettings("openai/x", KEY, "somewhere"),
+            "request",
+            "No request could be made to OpenAI for x: its address is to begin with http:// or https://.",
+            f"Check LLM_BASE_URL, {AGAIN}",
+        ),
+        (
+            ModelSettings("vertex_ai/gemini-x", KEY),
+            "internal",
+            "The request to gemini-x at Google Vertex AI failed unexpectedly: ",
+            f"Check the settings, {AGAIN}",
+        ),
+    ],
+)
+async def test_what_is_never_sent_is_told_too(
+    asked_for: ModelSettings, code: str, start: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.endswith(("_API_KEY", "_AUTH_TOKEN"))]:
+        monkeypatch.delenv(name)
+    told = await failure(LiteLLM(asked_for))
+    assert (told.code, told.can_retry, told.detail[: len(start)], told.detail[-len(end) :]) == (code, False, start, end)
 
 
 async def test_a_model_of_no_known_provider() -> None:
