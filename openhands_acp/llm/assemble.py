@@ -1,15 +1,10 @@
-"""Our messages as the chat-completions format spells them, made valid first.
-
-Whatever was cut short or came in the wrong order, a provider is never sent a history that it would
-refuse. Pure: knows the format, no vendor.
-"""
+"""A conversation as the chat-completions format spells it, made valid first. Pure: knows the format, no vendor."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from itertools import zip_longest
 from typing import Any, TypeAlias, assert_never
 
 from openhands_acp.engine.messages import (
@@ -23,217 +18,100 @@ from openhands_acp.engine.messages import (
     Text,
     ToolMessage,
     UserMessage,
+    plain_text,
 )
 from openhands_acp.engine.ports import ToolSpec
+from openhands_acp.llm.dialect import Dialect
+from openhands_acp.llm.reasoning import given_back, signatures
+from openhands_acp.llm.repair import repaired
 
 Wire: TypeAlias = dict[str, Any]
 
-INTERRUPTED = "interrupted, outcome unknown"
-"""The result of a call that has none."""
-
-_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
+_MARK: Wire = {"type": "ephemeral"}
 
 
 def to_chat(
-    messages: Iterable[Message],
-    tools: Iterable[ToolSpec],
-    *,
-    cache_marks: bool = False,
-    with_blocks: bool = True,
-    image_results: bool = False,
+    messages: Iterable[Message], tools: Iterable[ToolSpec], dialect: Dialect | None = None
 ) -> tuple[list[Wire], list[Wire]]:
-    """Spell a conversation and its tools.
+    """Spell a conversation and its tools."""
+    dialect = dialect or Dialect()
+    valid = repaired(messages, ids=dialect.ids, image_results=dialect.image_results)
+    chat = [_spell(message, dialect) for message in valid]
+    specs = [_tool(spec) for spec in tools]
+    if dialect.cache_marks:
+        _mark(chat, specs, on_results=dialect.cache_marks == "messages")
+    return chat, specs
 
-    Every call gets its one result, directly after it and in order; an invalid name or argument is
-    replaced, what is empty or stray is dropped, and the person's messages in a row become one.
-    `cache_marks` marks the system prompt's static half for a provider that caches by marks (Claude);
-    `with_blocks` sends reasoning back to a provider that wants its own. `image_results` leaves images
-    in the results of calls; elsewhere these are text only, and the images follow as the person's.
-    """
-    system: list[Wire] = []
-    turns: list[_Said | _Asked] = []
+
+def cache_key(messages: Iterable[Message]) -> str:
+    """Return what tells this conversation from others and never changes in it: a digest of how it begins."""
+    digest = sha256()
     for message in messages:
         match message:
-            case SystemMessage():
-                system.extend(_system(message, cache_marks=cache_marks))
+            case SystemMessage(static, dynamic):
+                digest.update(f"{static}\n{dynamic}".encode("utf-8", "replace"))
             case UserMessage(parts):
-                _add_parts(turns, parts)
-            case AssistantMessage():
-                _add_said(turns, message)
-            case ToolMessage():
-                _answer(turns, message)
+                digest.update(plain_text(parts).encode("utf-8", "replace"))
+                break
             case _:
-                assert_never(message)
-    if not turns or isinstance(turns[0], _Said):
-        turns.insert(0, _Asked([Text("Continue.")]))
-    if not image_results:
-        turns = list(_with_images_apart(turns))
-    chat = [wire for turn in turns for wire in _spell(turn, with_blocks=with_blocks)]
-    return [*system, *chat], [_tool(spec) for spec in tools]
-
-
-# ---------------------------------------------------------------- a valid order
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the person said, up to the model's next word."""
-
-    parts: list[Part]
-
-
-@dataclass(slots=True)
-class _Slot:
-    """A call of one response, with the id that is unique in it, and its result."""
-
-    call: CallMade
-    id: str
-    result: ToolMessage | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    message: AssistantMessage
-    slots: list[_Slot]
-
-
-def _add_parts(turns: list[_Said | _Asked], parts: Sequence[Part]) -> None:
-    kept = [part for part in parts if not isinstance(part, Text) or part.text.strip()]
-    if not kept:
-        return
-    if turns and isinstance(last := turns[-1], _Asked):
-        last.parts.extend(kept)
-    else:
-        turns.append(_Asked(kept))
-
-
-def _add_said(turns: list[_Said | _Asked], message: AssistantMessage) -> None:
-    slots: list[_Slot] = []
-    for at, call in enumerate(message.calls):
-        taken = {slot.id for slot in slots}
-        fresh = call.id or f"call_{at}"
-        while fresh in taken:
-            fresh += "_"
-        slots.append(_Slot(call, fresh))
-    if slots or message.text.strip():
-        turns.append(_Said(message, slots))
-
-
-def _answer(turns: list[_Said | _Asked], result: ToolMessage) -> None:
-    """Give `result` to the last response with such a call open: providers reuse ids across turns."""
-    for turn in reversed(turns):
-        for slot in turn.slots if isinstance(turn, _Said) else ():
-            if slot.call.id == result.call_id and slot.result is None:
-                slot.result = result
-                return
-
-
-def _with_images_apart(turns: Sequence[_Said | _Asked]) -> Iterator[_Said | _Asked]:
-    """Put the images that calls resulted in behind the results, in front of what the person said next."""
-    images: list[Part] = []
-    for turn in turns:
-        match turn:
-            case _Asked(parts):
-                yield _Asked([*images, *parts])
-                images = []
-            case _Said(message, slots):
-                if images:
-                    yield _Asked(images)
-                images = [part for slot in slots for part in _images_of(slot)]
-                yield _Said(message, [_without_images(slot) for slot in slots])
-            case _:
-                assert_never(turn)
-    if images:
-        yield _Asked(images)
-
-
-def _images_of(slot: _Slot) -> list[Part]:
-    images = slot.result.images if slot.result else ()
-    return [Text(f"What {slot.call.name} gave to look at (call {slot.id}):"), *images] if images else []
-
-
-def _without_images(slot: _Slot) -> _Slot:
-    return _Slot(slot.call, slot.id, None if slot.result is None else replace(slot.result, images=()))
+                pass
+    return digest.hexdigest()[:32]
 
 
 # ---------------------------------------------------------------- spelling
 
 
-def _system(message: SystemMessage, *, cache_marks: bool) -> list[Wire]:
-    halves = [_clean(half) for half in (message.static, message.dynamic) if half.strip()]
-    if not halves:
-        return []
-    if not cache_marks:
-        return [{"role": "system", "content": "\n\n".join(halves)}]
-    blocks: list[Wire] = [{"type": "text", "text": half} for half in halves]
-    if message.static.strip():
-        blocks[0]["cache_control"] = {"type": "ephemeral"}
-    return [{"role": "system", "content": blocks}]
-
-
-def _spell(turn: _Said | _Asked, *, with_blocks: bool) -> list[Wire]:
-    match turn:
-        case _Asked(parts):
-            return [{"role": "user", "content": _content(parts)}]
-        case _Said(message, slots):
-            results = [{"role": "tool", "tool_call_id": slot.id, "content": _result(slot)} for slot in slots]
-            return [_assistant(message, slots, with_blocks=with_blocks), *results]
+def _spell(message: Message, dialect: Dialect) -> Wire:
+    match message:
+        case SystemMessage():
+            return {"role": "system", "content": _system(message, in_blocks=dialect.cache_marks is not None)}
+        case UserMessage(parts):
+            return {"role": "user", "content": _content(parts, in_parts=dialect.cache_marks == "parts")}
+        case AssistantMessage():
+            return _assistant(message, dialect)
+        case ToolMessage(call_id, _name, text, images):
+            parts = [*([Text(text)] if text else []), *images]
+            content = _content(parts, in_parts=bool(images) or dialect.cache_marks == "parts")
+            return {"role": "tool", "tool_call_id": call_id, "content": content}
         case _:
-            assert_never(turn)
+            assert_never(message)
 
 
-def _content(parts: Sequence[Part]) -> str | list[Wire]:
+def _system(message: SystemMessage, *, in_blocks: bool) -> str | list[Wire]:
+    halves = [half for half in (message.static, message.dynamic) if half]
+    return [{"type": "text", "text": half} for half in halves] if in_blocks else "\n\n".join(halves)
+
+
+def _content(parts: Sequence[Part], *, in_parts: bool) -> str | list[Wire]:
+    """Spell texts as one, which every server takes, unless they are wanted `in_parts`."""
     texts = [part.text for part in parts if isinstance(part, Text)]
-    if len(texts) == len(parts):
-        return _clean("\n\n".join(texts))
+    if len(texts) == len(parts) and not in_parts:
+        return "\n\n".join(texts)
     return [_part(part) for part in parts]
 
 
 def _part(part: Part) -> Wire:
     match part:
         case Text(text):
-            return {"type": "text", "text": _clean(text)}
+            return {"type": "text", "text": text}
         case Image(mime_type, data):
             return {"type": "image_url", "image_url": {"url": f"data:{mime_type};base64,{data}"}}
         case _:
             assert_never(part)
 
 
-def _assistant(message: AssistantMessage, slots: Sequence[_Slot], *, with_blocks: bool) -> Wire:
-    wire: Wire = {"role": "assistant", "content": _clean(message.text) if message.text.strip() else None}
-    if slots:
-        wire["tool_calls"] = [_call(slot) for slot in slots]
-    if with_blocks and message.blocks:
-        wire["reasoning_content"] = _clean(message.thought)
-        wire["thinking_blocks"] = message.blocks
-    return wire
+def _assistant(message: AssistantMessage, dialect: Dialect) -> Wire:
+    wire: Wire = {"role": "assistant", "content": message.text or None}
+    if message.calls:
+        signed = signatures(message, dialect.owner)[: len(message.calls)]
+        wire["tool_calls"] = [_call(call, signature) for call, signature in zip_longest(message.calls, signed)]
+    return wire | given_back(message, dialect.owner)
 
 
-def _call(slot: _Slot) -> Wire:
-    name = _NOT_IN_NAMES.sub("_", slot.call.name)[:64] or "unknown"
-    return {"id": slot.id, "type": "function", "function": {"name": name, "arguments": _arguments(slot.call.arguments)}}
-
-
-def _arguments(text: str) -> str:
-    """Keep `text` if it is a JSON object: some providers refuse the whole history otherwise."""
-    try:
-        value: JsonValue = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return "{}"
-    return _clean(text) if isinstance(value, dict) else "{}"
-
-
-def _refuse(constant: str) -> JsonValue:
-    raise ValueError(constant)
-
-
-def _result(slot: _Slot) -> str | list[Wire]:
-    if slot.result is None:
-        return INTERRUPTED
-    if not slot.result.images:
-        return _clean(slot.result.text)
-    said = [Text(slot.result.text)] if slot.result.text.strip() else []
-    return [_part(part) for part in (*said, *slot.result.images)]
+def _call(call: CallMade, signature: JsonValue) -> Wire:
+    function = {"name": call.name, "arguments": call.arguments}
+    wire: Wire = {"id": call.id, "type": "function", "function": function}
+    return {**wire, "provider_specific_fields": {"thought_signature": signature}} if signature else wire
 
 
 def _tool(spec: ToolSpec) -> Wire:
@@ -241,6 +119,34 @@ def _tool(spec: ToolSpec) -> Wire:
     return {"type": "function", "function": function}
 
 
-def _clean(text: str) -> str:
-    """Replace lone surrogates, which undecodable output of commands brings and UTF-8 cannot carry."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+# ---------------------------------------------------------------- marks for a cache
+
+
+def _mark(chat: list[Wire], tools: list[Wire], *, on_results: bool) -> None:
+    """Set the four marks that Claude allows: the tools, the prompt's static half, and two in the conversation.
+
+    A mark finds what was cached up to at most 20 blocks before it, which one answer with many calls and
+    their results exceeds: so the place where the last request ended is marked again, besides the end.
+    """
+    if tools:
+        tools[-1] = {**tools[-1], "cache_control": dict(_MARK)}
+    conversation = chat
+    if chat and chat[0]["role"] == "system":
+        conversation = chat[1:]
+        chat[0]["content"][0]["cache_control"] = dict(_MARK)
+    last_answer = next((at for at in reversed(range(len(conversation))) if conversation[at]["role"] == "assistant"), 0)
+    if last_answer:
+        _mark_end(conversation[last_answer - 1], on_results=on_results)
+    elif conversation is not chat:
+        # Nothing was asked yet: another session in this folder begins the same.
+        chat[0]["content"][-1]["cache_control"] = dict(_MARK)
+    _mark_end(conversation[-1], on_results=on_results)
+
+
+def _mark_end(message: Wire, *, on_results: bool) -> None:
+    if on_results and message["role"] == "tool":
+        message["cache_control"] = dict(_MARK)
+        return
+    content = message["content"]
+    message["content"] = content if isinstance(content, list) else [{"type": "text", "text": content}]
+    message["content"][-1]["cache_control"] = dict(_MARK)

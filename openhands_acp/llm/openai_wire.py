@@ -1,6 +1,7 @@
-"""OpenAI's own protocol as LiteLLM drives it: a client and a transport that cost less per chunk than its own.
+"""OpenAI's own protocols: a client and a transport that cost less per chunk than LiteLLM's and OpenAI's own.
 
-Half of `via_litellm`'s door: imported by it alone, and as late.
+Chat completions are driven by LiteLLM through a `Door`; Responses are not (`posted_responses`), because all
+that it would add there is a pydantic object for each event. Half of `via_litellm`'s door, and as late.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from typing import Any, Final
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import anyio
 import httpx
@@ -18,18 +20,16 @@ from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
 from pydantic import ValidationError
 
+from openhands_acp.llm.litellm_failures import cut
 from openhands_acp.llm.model import ModelSettings
-
-TLS: Final = httpx.create_ssl_context()
-"""Read once: the certificates take some 20 ms."""
+from openhands_acp.llm.web import new_client
 
 
 def client(settings: ModelSettings, transport: httpx.AsyncBaseTransport | None) -> openai.AsyncOpenAI:
     """Make the client here rather than let LiteLLM keep one, so that it is closed with the session."""
     key = settings.api_key or os.environ.get("OPENAI_API_KEY") or ("none" if settings.base_url else None)
     base = settings.base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
-    web = httpx.AsyncClient(transport=transport, verify=TLS, follow_redirects=True)
-    return openai.AsyncOpenAI(api_key=key, base_url=base, http_client=web, max_retries=0)
+    return openai.AsyncOpenAI(api_key=key, base_url=base, http_client=new_client(transport), max_retries=0)
 
 
 class Door:
@@ -81,10 +81,7 @@ class Pieces:
     """
 
     def __init__(self, response: httpx.Response) -> None:
-        self._response = response
-        self._bytes = response.aiter_bytes()
-        self._lines: deque[bytes] = deque()
-        self._rest = b""
+        self._feed = Feed(response)
         self._usage: CompletionUsage | None = None
         self._is_whole = False
         """The provider said that it is done."""
@@ -93,31 +90,20 @@ class Pieces:
         return self
 
     async def __anext__(self) -> ChatCompletionChunk:
-        while True:
-            while self._lines:
-                line = self._lines.popleft()
-                if line.startswith(b"data:"):
-                    return self._piece(line[5:].strip())
-            block = await anext(self._bytes, b"")
-            if not block:
-                raise (
-                    StopAsyncIteration
-                    if self._is_whole
-                    else httpx.RemoteProtocolError("it ended before the answer did")
-                )
-            *lines, self._rest = (self._rest + block).split(b"\n")
-            self._lines.extend(lines)
+        content = await self._feed.next()
+        if content is None:
+            raise StopAsyncIteration if self._is_whole else cut()
+        return self._piece(content)
 
     async def usage(self) -> CompletionUsage | None:
         """Read what is left. Past LiteLLM, which at the end builds the whole answer again, twice."""
         async for _piece in self:
             pass
-        async for _rest in self._bytes:  # after `[DONE]`, so that the connection can be used again
-            pass
+        await self._feed.drain()
         return self._usage
 
     async def aclose(self) -> None:
-        await self._response.aclose()
+        await self._feed.aclose()
 
     def _piece(self, content: bytes) -> ChatCompletionChunk:
         if content == b"[DONE]":
@@ -125,7 +111,7 @@ class Pieces:
             raise StopAsyncIteration
         fields: dict[str, Any] = json.loads(content)
         if fault := fields.get("error"):
-            raise openai.APIError(f"in the stream: {json.dumps({'error': fault})}", self._response.request, body=fault)
+            raise self._feed.fault(fault)
         try:
             piece = ChatCompletionChunk.model_validate(fields)
         except ValidationError:  # not every server sends every field
@@ -133,3 +119,96 @@ class Pieces:
         self._usage = piece.usage or self._usage
         self._is_whole = self._is_whole or any(choice.finish_reason for choice in piece.choices or ())
         return piece
+
+
+class Events:
+    """The events of one of OpenAI's Responses, as the JSON they are."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._feed = Feed(response)
+        self.fault = self._feed.fault
+        self.drain = self._feed.drain
+        self.aclose = self._feed.aclose
+
+    async def next(self) -> Mapping[str, Any]:
+        content = await self._feed.next()
+        if content is None or content == b"[DONE]":
+            raise cut()
+        event: Mapping[str, Any] = json.loads(content)
+        return event
+
+
+async def posted_responses(sdk: openai.AsyncOpenAI, body: dict[str, Any], limits: httpx.Timeout) -> Events:
+    """Ask for a response, and return what comes of it. Raises what the SDK does."""
+    headers, query = body.pop("extra_headers", None), body.pop("extra_query", None)
+    extra: dict[str, object] = body.pop("extra_body", None) or {}
+    stream = await sdk.post(
+        "/responses",
+        cast_to=object,
+        body={**body, **extra},
+        options=RequestOptions(timeout=limits, headers=headers or {}, params=query or {}),
+        stream=True,
+        stream_cls=openai.AsyncStream[object],
+    )
+    return Events(stream.response)
+
+
+class Relayed:
+    """The same as LiteLLM reads them, for the providers whose addresses and keys only it knows."""
+
+    def __init__(self, stream: AsyncIterator[Any], response: httpx.Response | None) -> None:
+        self._stream = stream
+        self._response = response
+
+    async def next(self) -> Mapping[str, Any]:
+        event = await anext(self._stream, None)
+        if event is None:
+            raise cut()
+        fields: Mapping[str, Any] = event.model_dump()
+        return fields
+
+    def fault(self, body: object) -> openai.OpenAIError:
+        return openai.OpenAIError(f"in the stream: {json.dumps({'error': body})}")
+
+    async def drain(self) -> None:
+        async for _rest in self._stream:
+            pass
+
+    async def aclose(self) -> None:
+        if self._response is not None:
+            await self._response.aclose()
+
+
+class Feed:
+    """The events of a response: what each says after `data:`. However the bytes are cut, they are the same."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self._bytes = response.aiter_bytes()
+        self._lines: deque[bytes] = deque()
+        self._rest = b""
+
+    async def next(self) -> bytes | None:
+        """Return the next; None at the end of the body."""
+        while True:
+            while self._lines:
+                line = self._lines.popleft()
+                if line.startswith(b"data:"):
+                    return line[5:].strip()
+            block = await anext(self._bytes, b"")
+            if not block:
+                return None
+            *lines, self._rest = (self._rest + block).split(b"\n")
+            self._lines.extend(lines)
+
+    def fault(self, body: object) -> openai.APIError:
+        """Make an error of what the provider said in mid-stream went wrong."""
+        return openai.APIError(f"in the stream: {json.dumps({'error': body})}", self._response.request, body=body)
+
+    async def drain(self) -> None:
+        """Read what is left, so that the connection can be used again."""
+        async for _rest in self._bytes:
+            pass
+
+    async def aclose(self) -> None:
+        await self._response.aclose()

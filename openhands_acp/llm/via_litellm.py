@@ -10,10 +10,11 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
-from http import HTTPStatus
-from typing import Any, Final, TypeVar, cast
+from dataclasses import replace
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # without it, the import goes to the network
 
@@ -21,38 +22,29 @@ import anyio
 import httpx
 import litellm
 import openai
-from openai.types import CompletionUsage
 
 from openhands_acp.engine.events import Usage
 from openhands_acp.engine.messages import Message, Text, UserMessage
 from openhands_acp.engine.ports import Chunk, Finish, ToolSpec
-from openhands_acp.engine.tool import TurnError
-from openhands_acp.llm.answer import Answer
-from openhands_acp.llm.assemble import to_chat
-from openhands_acp.llm.errors import (
-    Failure,
-    Phase,
-    asked,
-    chain,
-    root_cause,
-    timed_out,
-    turn_error,
-    unknown_provider,
-)
-from openhands_acp.llm.model import ModelSettings, default_deadlines
-from openhands_acp.llm.openai_wire import TLS, Door, Pieces, client
-from openhands_acp.llm.thinking import arguments
-
-T = TypeVar("T")
+from openhands_acp.llm.assemble import cache_key, to_chat
+from openhands_acp.llm.dialect import Dialect, dialect_of
+from openhands_acp.llm.errors import asked, unknown_provider
+from openhands_acp.llm.exchange import ChatExchange, ChatStream, Counted, Exchange, ResponsesExchange, Source
+from openhands_acp.llm.litellm_failures import FAILED, Watch
+from openhands_acp.llm.model import Api, ModelSettings, default_deadlines
+from openhands_acp.llm.openai_wire import Door, Relayed, client, posted_responses
+from openhands_acp.llm.reasoning import CLAUDE
+from openhands_acp.llm.responses import to_responses, with_arguments
+from openhands_acp.llm.thinking import arguments, claude_in
+from openhands_acp.llm.web import handler, trusted
 
 _AFTER_FINISH: Final = 5.0
 """Seconds to wait for usage once the answer is complete: an answer is not lost for want of its price."""
 
-_IMAGE_RESULTS: Final = ("anthropic", "bedrock", "vertex_ai")
-"""Providers of Claude that LiteLLM translates images in results for; most others refuse them there."""
-
-_FAILED: Final = (openai.OpenAIError, httpx.HTTPError, OSError, ValueError)
-"""What LiteLLM raises (its exceptions are OpenAI's), and what the end of a stream raises without it."""
+_RESPONSES: Final = "responses/"
+"""In front of a model's name, LiteLLM's way to ask for that protocol."""
+_INTERLEAVED: Final = {"anthropic-beta": "interleaved-thinking-2025-05-14"}
+"""Has Claude think between the calls of a round, too; the later models do without being told."""
 
 
 def _silence() -> None:
@@ -73,11 +65,15 @@ class LiteLLM:
     def __init__(self, settings: ModelSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._settings = settings
         self._transport = transport
-        self._name, self._provider = _provider_of(settings)
+        name, self._provider = _provider_of(settings)
+        self._name = name.removeprefix(_RESPONSES)
+        self._api: Api = "responses" if name.startswith(_RESPONSES) else settings.api
         self._who = asked(settings, self._provider)
         self._deadlines = settings.deadlines or default_deadlines(settings.base_url)
-        self._is_claude = "claude" in settings.model.lower()
+        self._summarises = True
+        """Its thoughts may be asked for; OpenAI tells them to verified organisations only."""
         self._sdk: openai.AsyncOpenAI | None = None
+        self._web = handler(litellm, self._provider, self._timeout())
         self._facts: Mapping[str, Any] | None = None
 
     @property
@@ -90,61 +86,73 @@ class LiteLLM:
 
     @property
     def sees_images(self) -> bool:
-        return bool(self._known().get("supports_vision"))
+        said = self._settings.vision
+        return bool(self._known().get("supports_vision")) if said is None else said
+
+    @property
+    def calls_tools(self) -> bool | None:
+        """Whether LiteLLM's table says that the model has native calls; None: it does not say."""
+        return self._known().get("supports_function_calling")
 
     async def stream(self, messages: list[Message], tools: tuple[ToolSpec, ...]) -> AsyncGenerator[Chunk]:
         """Ask once. Close the generator to hang up. Raises TurnError, whose text a person can act on."""
-        answer, limits = Answer(), self._deadlines
-        first = anyio.current_time() + limits.first_token
-        scope = anyio.CancelScope(deadline=first, shield=True)
-        stream = await self._guarded(scope, "first_token", self._ask(messages, tools, scope), answer)
+        watch = Watch(self._who, self._deadlines)
+        scope = watch.scope(shield=True)
+        answer = await watch.over(self._ask(messages, tools, scope), scope)
         try:
-            forget = _forgetter(stream)
-            phase, by = "first_token", first
             while answer.reason is None:
-                # A scope for each wait: one that stayed open across a `yield` would cancel the consumer.
-                piece = await self._guarded(anyio.CancelScope(deadline=by), phase, _next(stream), answer)
-                if piece is None:
+                chunks = await watch.over(answer.next())
+                if chunks is None:
                     break
-                for choice in piece.choices:
-                    delta: Mapping[str, Any] = vars(choice.delta) | (choice.delta.model_extra or {})
-                    for chunk in answer.read(delta):
-                        yield chunk
-                    if choice.finish_reason is not None:
-                        answer.finish(choice.finish_reason)
-                if answer.has_begun:  # a first chunk may say no more than the role, long before a token
-                    phase, by = "between_chunks", anyio.current_time() + limits.between_chunks
-                forget()
-            yield Finish(answer.reason or "stop", await self._usage(stream), answer.blocks())
+                for chunk in chunks:
+                    yield chunk
+                if answer.is_thinking:
+                    watch.stirred()
+                elif answer.has_begun:
+                    watch.heard()
+            yield Finish(answer.reason or "stop", await self._usage(answer), answer.blocks())
         finally:
-            await stream.aclose()
+            await answer.aclose()
 
     async def close(self) -> None:
         """Free the connections of this model."""
         if self._sdk is not None:
             await self._sdk.close()
+        if self._web is not None:
+            await self._web.client.aclose()
 
-    async def _ask(
-        self, messages: list[Message], tools: tuple[ToolSpec, ...], scope: anyio.CancelScope
-    ) -> litellm.CustomStreamWrapper:
+    async def _ask(self, messages: list[Message], tools: tuple[ToolSpec, ...], scope: anyio.CancelScope) -> Exchange:
         if not self._provider:
             raise unknown_provider(self._who)
-        chat, specs = to_chat(
-            messages,
-            tools,
-            cache_marks=self._is_claude,
-            with_blocks=self._is_claude,
-            image_results=self._is_claude and self._provider in _IMAGE_RESULTS,
-        )
-        more: dict[str, Any] = {**self._thinking(), **self._settings.extra, **({"tools": specs} if specs else {})}
+        dialect = self._dialect()
+        if dialect.api == "responses":
+            scope.shield = False
+            return await self._ask_for_response(messages, tools, dialect)
+        return await self._ask_for_chat(messages, tools, dialect, scope)
+
+    async def _ask_for_chat(
+        self, messages: list[Message], tools: tuple[ToolSpec, ...], dialect: Dialect, scope: anyio.CancelScope
+    ) -> Exchange:
+        level, owner = self._thinking(), dialect.owner
+        more: dict[str, Any] = dict(self._settings.extra)
+        if owner == CLAUDE:
+            given_back, level = claude_in(messages, self._settings.thought_level, level, self._known(), more)
+            dialect = replace(dialect, owner=given_back)
+            if self._provider == "anthropic" and level and not self._known().get("supports_adaptive_thinking"):
+                more["extra_headers"] = {**_INTERLEAVED, **(more.get("extra_headers") or {})}
+        chat, specs = to_chat(messages, tools, dialect)
+        more = {**level, **more, **({"tools": specs} if specs else {})}
+        if dialect.cache_key:
+            more["prompt_cache_key"] = cache_key(messages)
         if self._provider == "openai":
-            self._sdk = self._sdk or client(self._settings, self._transport)
             # LiteLLM makes the coroutine of the request in a thread; a cancellation in those
             # milliseconds would leave it never awaited. The door lifts the shield.
-            more["client"] = Door(self._sdk, scope)
+            more["client"] = Door(self._client(), scope)
+            # It would choose the API by rules of its own, and knows no server but OpenAI's.
+            more["_skip_responses_api_bridge"] = True
         else:
             scope.shield = False
-        limits = self._deadlines
+            more |= {} if self._web is None else {"client": self._web}
         stream = await litellm.acompletion(
             model=self._settings.model,
             messages=chat,
@@ -154,51 +162,89 @@ class LiteLLM:
             stream_options={"include_usage": True},
             num_retries=0,
             max_retries=0,
-            # For the connection, and as a net beneath our own two: some providers know but one number.
-            timeout=httpx.Timeout(limits.first_token + limits.between_chunks, connect=limits.connect),
+            timeout=self._timeout(),
             **more,
         )
         if not isinstance(stream, litellm.CustomStreamWrapper):
             raise TypeError(f"no stream but {type(stream).__name__} from litellm")
-        return stream
+        return ChatExchange(cast("ChatStream", stream), owner, stamps="reasoning_effort" in level)
 
-    async def _guarded(self, scope: anyio.CancelScope, phase: Phase, step: Awaitable[T], answer: Answer) -> T:
-        """Await one step until the deadline of `scope`; every way in which it fails becomes a TurnError."""
+    async def _ask_for_response(
+        self, messages: list[Message], tools: tuple[ToolSpec, ...], dialect: Dialect
+    ) -> Exchange:
+        more = {**self._thinking(), **self._settings.extra}
+
+        def body(given_back: Dialect) -> dict[str, Any]:
+            spelt = to_responses(messages, tools, given_back)
+            return with_arguments(spelt, more, thinks=dialect.thinks, summarises=self._summarises)
+
         try:
-            with scope:
-                return await step
-        except _FAILED as error:
-            raise self._turn_error(error, phase, answer) from None
-        raise timed_out(self._who, phase, getattr(self._deadlines, phase))
-
-    def _turn_error(self, error: Exception, phase: Phase, answer: Answer) -> TurnError:
-        names = {type(each).__name__ for each in chain(error)}
-        if names & {"ConnectTimeout", "ConnectionTimeoutError"}:
-            return timed_out(self._who, "connect", self._deadlines.connect)
-        if names & {"Timeout", "APITimeoutError", "ReadTimeout"} and not _says_otherwise(error):
-            return timed_out(self._who, phase, getattr(self._deadlines, phase))
-        return turn_error(self._who, _failure(error, answer))
-
-    async def _usage(self, stream: litellm.CustomStreamWrapper) -> Usage | None:
-        """Read to the end, where usage comes; neither a failure nor a silence there costs the answer."""
-        found: Any = None
-        with anyio.move_on_after(_AFTER_FINISH), suppress(*_FAILED):
-            pieces = vars(stream).get("completion_stream")
-            if isinstance(pieces, Pieces):
-                found = await pieces.usage()
+            source = await self._posted(body(dialect))
+        except openai.BadRequestError as error:
+            if self._summarises and "summar" in str(error):
+                self._summarises = False
+                source = await self._posted(body(dialect))
+            elif "encrypted" in str(error):
+                # Another organisation's, or of a server that was asked before: nobody can tell by looking at it.
+                source = await self._posted(body(replace(dialect, owner=None)))
             else:
-                async for piece in stream:
-                    found = getattr(piece, "usage", None) or found
-        return None if found is None else self._priced(found)
+                raise
+        return ResponsesExchange(source, dialect.owner)
 
-    def _priced(self, usage: CompletionUsage) -> Usage:
-        details = usage.prompt_tokens_details
-        cached = (details.cached_tokens if details is not None else 0) or 0
-        whole = litellm.Usage(**usage.model_dump())
-        cost: float | None = None
-        with suppress(litellm.ModelNotMappedError, KeyError, TypeError, ValueError):
-            cost = sum(litellm.cost_per_token(self._name, custom_llm_provider=self._provider, usage_object=whole))
-        return Usage(usage.prompt_tokens, usage.completion_tokens, cached, cost)
+    async def _posted(self, body: dict[str, Any]) -> Source:
+        if self._provider == "openai":
+            return await posted_responses(self._client(), {"model": self._name, **body}, self._timeout())
+        stream: Any = await litellm.aresponses(
+            model=self._settings.model,
+            api_key=self._settings.api_key,
+            api_base=self._settings.base_url,
+            timeout=self._timeout(),
+            num_retries=0,
+            max_retries=0,
+            **body,
+        )
+        return Relayed(stream, getattr(stream, "response", None))
+
+    def _client(self) -> openai.AsyncOpenAI:
+        self._sdk = self._sdk or client(self._settings, self._transport)
+        return self._sdk
+
+    def _timeout(self) -> httpx.Timeout:
+        """Return how long to wait for a connection, and a net beneath our own two: some providers know but one."""
+        limits = self._deadlines
+        return httpx.Timeout(limits.first_token + limits.between_chunks, connect=limits.connect)
+
+    async def _usage(self, answer: Exchange) -> Usage | None:
+        """Read to the end, where usage comes; neither a failure nor a silence there costs the answer."""
+        counted: Counted | None = None
+        with anyio.move_on_after(_AFTER_FINISH), suppress(*FAILED):
+            counted = await answer.counted()
+        return None if counted is None else self._priced(counted)
+
+    def _priced(self, counted: Counted) -> Usage:
+        whole = litellm.Usage(**counted)
+        of_input: Any = whole.prompt_tokens_details
+        of_output: Any = whole.completion_tokens_details
+        return Usage(
+            input_tokens=whole.prompt_tokens,
+            output_tokens=whole.completion_tokens,
+            cached_tokens=getattr(of_input, "cached_tokens", None) or 0,
+            cost_usd=self._cost(counted, whole),
+            cache_write_tokens=getattr(of_input, "cache_creation_tokens", None) or 0,
+            reasoning_tokens=getattr(of_output, "reasoning_tokens", None) or 0,
+        )
+
+    def _cost(self, counted: Counted, whole: litellm.Usage) -> float | None:
+        """Return what it cost; None if nobody knows, for which LiteLLM may say 0."""
+        match counted.get("cost"):
+            case int() | float() as told:  # OpenRouter tells what it took
+                return float(told)
+            case _:
+                pass
+        if self._known().get("has_price"):
+            with suppress(litellm.ModelNotMappedError, KeyError, TypeError, ValueError):
+                return sum(litellm.cost_per_token(self._name, custom_llm_provider=self._provider, usage_object=whole))
+        return None
 
     def _thinking(self) -> Mapping[str, Any]:
         """Spell the thought level for this provider; nothing where LiteLLM would refuse it."""
@@ -206,15 +252,25 @@ class LiteLLM:
         if level == "default" or not self._provider:
             return {}
         taken: list[str] | None = cast("Any", litellm).get_supported_openai_params(self._name, self._provider)
-        return arguments(level, self._name, self._known()) if "reasoning_effort" in (taken or ()) else {}
+        return arguments(level, self._name, self._known(), taken or ())
+
+    def _dialect(self) -> Dialect:
+        own = self._settings.base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE") or ""
+        host = urlsplit(own).hostname or ""
+        is_own_url = bool(own) and host != "openai.com" and not host.endswith(".openai.com")
+        return dialect_of(self._provider, self._name, self._api, self._known(), is_own_url=is_own_url)
 
     def _known(self) -> Mapping[str, Any]:
         """Look up what LiteLLM knows of the model, without asking anybody: for Ollama it would ask the server."""
         if self._facts is None:
             self._facts = {}
             if not self._provider.startswith("ollama"):
-                with suppress(litellm.ModelNotMappedError, *_FAILED):
-                    self._facts = dict(litellm.get_model_info(self._name, self._provider or None))
+                with suppress(litellm.ModelNotMappedError, *FAILED):
+                    told: dict[str, Any] = dict(litellm.get_model_info(self._name, self._provider or None))
+                    # What it tells has a price of 0 where its catalogue has none, and lacks half of the flags.
+                    entry: dict[str, Any] = cast("Any", litellm).model_cost.get(told["key"]) or {}
+                    has_price = any("cost" in name or name == "tiered_pricing" for name in entry)
+                    self._facts = {**told, **entry, "has_price": has_price}
         return self._facts
 
 
@@ -229,7 +285,7 @@ def prewarm() -> None:
     )
     body = f"data: {json.dumps({'object': 'chat.completion.chunk', 'choices': [piece]})}\n\ndata: [DONE]\n\n"
     reply = httpx.MockTransport(lambda _request: httpx.Response(200, headers=head, text=body))
-    httpx.AsyncHTTPTransport(verify=TLS)  # httpx imports what talks to a network when the first is made
+    httpx.AsyncHTTPTransport(verify=trusted(os.environ))  # httpx imports what talks to a network when the first is made
 
     async def ask() -> None:
         model = LiteLLM(ModelSettings("openai/none", api_key="none", base_url="http://127.0.0.1/"), reply)
@@ -242,50 +298,19 @@ def prewarm() -> None:
         anyio.run(ask)
 
 
+def entries() -> Mapping[str, Mapping[str, Any]]:
+    """Return LiteLLM's own catalogue: what it knows of each model."""
+    return cast("Any", litellm).model_cost
+
+
+def takes(model: str) -> bool:
+    """Tell whether LiteLLM knows whom to ask for a model."""
+    return bool(_provider_of(ModelSettings(model))[1])
+
+
 def _provider_of(settings: ModelSettings) -> tuple[str, str]:
     try:
         name, provider, _key, _base = litellm.get_llm_provider(settings.model, api_base=settings.base_url)
     except openai.OpenAIError:
         return settings.model, ""
     return name, provider
-
-
-async def _next(stream: litellm.CustomStreamWrapper) -> litellm.ModelResponseStream | None:
-    try:
-        return await stream.__anext__()
-    except StopAsyncIteration:
-        return None
-
-
-def _forgetter(stream: litellm.CustomStreamWrapper) -> Callable[[], None]:
-    """Return what has LiteLLM forget chunks it has handed out: it keeps all, 4 kB each, to put the answer together.
-
-    Only where usage is read without that (`_usage`); two are kept for its check for a model that repeats itself.
-    """
-    chunks: list[object] = vars(stream)["chunks"]
-
-    def forget() -> None:
-        del chunks[:-2]
-
-    return forget if isinstance(vars(stream)["completion_stream"], Pieces) else lambda: None
-
-
-def _says_otherwise(error: Exception) -> bool:
-    """Tell whether a provider answered, with a status that is not of a timeout."""
-    return getattr(error, "status_code", HTTPStatus.REQUEST_TIMEOUT) != HTTPStatus.REQUEST_TIMEOUT
-
-
-def _failure(error: Exception, answer: Answer) -> Failure:
-    """Put a vendor's exception in plain words."""
-    links = list(chain(getattr(error, "original_exception", None) or error))
-    is_connection = any(isinstance(link, (httpx.TransportError, ConnectionError)) for link in links)
-    responses: list[Any] = [getattr(link, "response", None) for link in links]
-    waits: list[str | None] = [response.headers.get("retry-after") for response in responses if response is not None]
-    status: Any = getattr(links[0], "status_code", None)
-    return Failure(
-        kind="connection" if is_connection else type(links[0]).__name__,
-        status=status if isinstance(status, int) and not is_connection else None,
-        text=root_cause(links[0]) or getattr(links[0], "message", None) or str(links[0]),
-        retry_after=next(filter(None, waits), None),
-        while_answering=answer.has_begun,
-    )

@@ -41,14 +41,14 @@ class Line:
         return update["content"]["text"] if update.get("sessionUpdate") == "agent_message_chunk" else ""
 
 
-def environment(home: Path, base_url: str) -> dict[str, str]:
+def environment(home: Path, base_url: str, model: str = "openai/fake-model") -> dict[str, str]:
     """Return ours, set up for the fake provider, with bytecode."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LLM_", "PYTHONDONTWRITE"))}
     return {
         **inherited,
         "OPENHANDS_PERSISTENCE_DIR": str(home),
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        "LLM_MODEL": "openai/fake-model",
+        "LLM_MODEL": model,
         "LLM_API_KEY": "sk-none",
         "LLM_BASE_URL": base_url,
     }
@@ -57,7 +57,7 @@ def environment(home: Path, base_url: str) -> dict[str, str]:
 class Server:
     """One server while it is entered; its stderr goes to ours."""
 
-    def __init__(self, home: Path, base_url: str) -> None:
+    def __init__(self, home: Path, base_url: str, model: str = "openai/fake-model") -> None:
         self._home = home
         # The providers count their requests, and a title would be one more.
         (home / "acp.toml").write_text('titles = false\nmode = "always-approve"\n')
@@ -69,7 +69,7 @@ class Server:
             [sys.executable, "-W", "ignore", "-m", "openhands_acp"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=environment(home, base_url),
+            env=environment(home, base_url, model),
             bufsize=0,
         )
         self.pid = self._process.pid

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,11 +21,17 @@ from openhands_acp.engine.messages import (
     UserMessage,
 )
 from openhands_acp.engine.ports import ToolSpec
-from openhands_acp.llm.assemble import INTERRUPTED, to_chat
+from openhands_acp.llm.assemble import cache_key, to_chat
+from openhands_acp.llm.dialect import Dialect
+from openhands_acp.llm.reasoning import CLAUDE
+from openhands_acp.llm.repair import INTERRUPTED, PLAIN_IDS, fresh_id, repaired
 from tests.harness.history import check_history
 
 HELLO = UserMessage((Text("hello"),))
 ASKED = {"role": "user", "content": "hello"}
+GO_ON = {"role": "user", "content": "Continue."}
+NO_ID = "call_6b86b273ff34fce1"
+"""In the place of none."""
 PIXEL = Image("image/png", "iVBO")
 SEEN = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBO"}}
 
@@ -98,17 +106,17 @@ B = CallMade("b", "terminal", "{}")
         ),
         pytest.param(
             [HELLO, makes(A), ToolMessage("a", "t", "1"), makes(A), ToolMessage("a", "t", "2")],
-            [ASKED, said(call("a")), result("a", "1"), said(call("a")), result("a", "2")],
+            [ASKED, said(call("a")), result("a", "1"), said(call("a_2")), result("a_2", "2")],
             id="an id used again in a later response",
         ),
         pytest.param(
             [HELLO, makes(A, A), ToolMessage("a", "t", "1"), ToolMessage("a", "t", "2")],
-            [ASKED, said(call("a"), call("a_")), result("a", "1"), result("a_", "2")],
+            [ASKED, said(call("a"), call("a_2")), result("a", "1"), result("a_2", "2")],
             id="an id used twice in one response",
         ),
         pytest.param(
             [HELLO, makes(CallMade("", "no such.tool", '{"cut'))],
-            [ASKED, said(call("call_0", "no_such_tool")), result("call_0", INTERRUPTED)],
+            [ASKED, said(call(NO_ID, "no_such_tool")), result(NO_ID, INTERRUPTED)],
             id="no id, a bad name, cut arguments",
         ),
         pytest.param(
@@ -155,8 +163,8 @@ B = CallMade("b", "terminal", "{}")
                         {"type": "text", "text": "hello"},
                     ],
                 },
-                said(call("a")),
-                result("a", INTERRUPTED),
+                said(call("a_2")),
+                result("a_2", INTERRUPTED),
                 ASKED,
             ],
             id="an image, and then the person speaks",
@@ -172,14 +180,30 @@ B = CallMade("b", "terminal", "{}")
                     "content": [{"type": "text", "text": "What terminal gave to look at (call a):"}, SEEN],
                 },
                 said(text="I see"),
+                GO_ON,
             ],
             id="an image, and then the model speaks",
         ),
         pytest.param([HELLO, makes(text=" \n"), HELLO], [{"role": "user", "content": "hello\n\nhello"}], id="silence"),
         pytest.param(
             [makes(text="first")],
-            [{"role": "user", "content": "Continue."}, said(text="first")],
-            id="the model speaks first",
+            [GO_ON, said(text="first"), GO_ON],
+            id="the model speaks first, and last",
+        ),
+        pytest.param(
+            [HELLO, makes(text="one"), makes(text="two"), HELLO],
+            [ASKED, said(text="one"), GO_ON, said(text="two"), ASKED],
+            id="the model speaks twice",
+        ),
+        pytest.param(
+            [HELLO, makes(A), ToolMessage("a", "t", " ")],
+            [ASKED, said(call("a")), result("a", "(no output)")],
+            id="a result with nothing in it",
+        ),
+        pytest.param(
+            [HELLO, SystemMessage("one", ""), SystemMessage("two", "late")],
+            [{"role": "system", "content": "one\n\ntwo\n\nlate"}, ASKED],
+            id="two system prompts, where none is expected",
         ),
         pytest.param(
             [UserMessage((Text("a\udc80b \N{PARTY POPPER}"),))],
@@ -193,32 +217,13 @@ def test_a_history_becomes_valid(messages: list[Message], chat: list[dict[str, A
     assert check_history({"messages": chat}) == []
 
 
-def test_the_static_half_is_marked_for_a_provider_that_caches_by_marks() -> None:
-    chat, _ = to_chat([SystemMessage("static", "dynamic"), HELLO], (), cache_marks=True)
-    assert chat[0] == {
-        "role": "system",
-        "content": [
-            {"type": "text", "text": "static", "cache_control": {"type": "ephemeral"}},
-            {"type": "text", "text": "dynamic"},
-        ],
-    }
-
-
-def test_reasoning_is_given_back_only_if_it_is_wanted() -> None:
-    blocks = [{"type": "thinking", "thinking": "hm", "signature": "s"}]
-    history: list[Message] = [HELLO, AssistantMessage("yes", (), "hm", blocks)]
-    wanted, unwanted = to_chat(history, ())[0][1], to_chat(history, (), with_blocks=False)[0][1]
-    assert wanted == {"role": "assistant", "content": "yes", "reasoning_content": "hm", "thinking_blocks": blocks}
-    assert unwanted == {"role": "assistant", "content": "yes"}
-
-
 @pytest.mark.parametrize(
     ("text", "content"),
     [("1", [{"type": "text", "text": "1"}, SEEN]), (" ", [SEEN])],
 )
 def test_an_image_stays_in_its_result_where_the_provider_takes_it(text: str, content: list[Any]) -> None:
     history: list[Message] = [HELLO, makes(A, B), ToolMessage("a", "t", text, (PIXEL,)), ToolMessage("b", "t", "2")]
-    chat, _ = to_chat(history, (), image_results=True)
+    chat, _ = to_chat(history, (), Dialect(image_results=True))
     assert chat == [
         ASKED,
         said(call("a"), call("b")),
@@ -245,10 +250,45 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
 )
 
 
-@given(st.lists(MESSAGES, max_size=12), st.booleans())
-def test_whatever_happened_the_provider_is_sent_a_valid_history(messages: list[Message], marks: bool) -> None:
-    chat, _ = to_chat(messages, (), cache_marks=marks)
-    assert check_history({"messages": chat}) == []
+DIALECTS = [
+    Dialect(),
+    Dialect(cache_marks="parts", owner=CLAUDE, image_results=True),
+    Dialect(ids=re.compile(r"[a-z0-9]{9}")),
+]
+
+
+@given(st.lists(MESSAGES, max_size=12), st.sampled_from(DIALECTS))
+def test_whatever_happened_the_provider_is_sent_a_valid_history(messages: list[Message], dialect: Dialect) -> None:
+    chat, _ = to_chat(messages, (), replace(dialect, image_results=False))
+    assert check_history({"model": "claude", "messages": chat}) == []
+
+
+@given(st.lists(MESSAGES, max_size=12), st.sampled_from(DIALECTS))
+def test_what_is_valid_is_left_as_it_is(messages: list[Message], dialect: Dialect) -> None:
+    once = repaired(messages, ids=dialect.ids, image_results=dialect.image_results)
+    assert repaired(once, ids=dialect.ids, image_results=dialect.image_results) == once
+    assert [m for m in once if isinstance(m, UserMessage)][-1:] == once[-1:] or isinstance(once[-1], ToolMessage)
+
+
+@pytest.mark.parametrize(
+    "ident", ["a.b", "a:b", "x" * 41, "", "\ud800", "functions.terminal:0", "call_1__thought__sig="]
+)
+@pytest.mark.parametrize("ids", [PLAIN_IDS, re.compile(r"[a-zA-Z0-9]{9}")])
+def test_an_id_that_is_not_allowed_has_one_in_its_place_always_the_same(ident: str, ids: re.Pattern[str]) -> None:
+    taken: set[str] = set()
+    first, second = fresh_id(ident, ids, taken), fresh_id(ident, ids, taken)
+    assert ids.fullmatch(first)
+    assert ids.fullmatch(second)
+    assert first != second
+    assert fresh_id(ident, ids, set()) == first
+
+
+def test_the_key_of_a_conversation_is_the_same_as_it_goes_on_and_another_for_another() -> None:
+    began: list[Message] = [SystemMessage("static", "dynamic"), HELLO]
+    later = [*began, makes(text="Yes."), UserMessage((Text("more"),))]
+    other = [SystemMessage("static", "dynamic"), UserMessage((Text("bye"),))]
+    assert cache_key(began) == cache_key(later)
+    assert cache_key(other) != cache_key(began)
 
 
 @pytest.mark.parametrize(

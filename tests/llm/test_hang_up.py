@@ -58,7 +58,8 @@ async def test_cancelling_hangs_up(reply: Reply, seen: int) -> None:
     assert len(got) == seen
 
 
-async def test_cancelling_at_any_step_leaves_nothing_behind() -> None:
+@pytest.mark.parametrize("name", ["openai/fake-model", "openai/responses/fake-model"])
+async def test_cancelling_at_any_step_leaves_nothing_behind(name: str) -> None:
     """Warnings are errors here: a coroutine never awaited, a connection never closed, would be one."""
 
     async def read(model: LiteLLM) -> None:
@@ -70,7 +71,7 @@ async def test_cancelling_at_any_step_leaves_nothing_behind() -> None:
         warnings.catch_warnings(record=True) as told,
     ):
         warnings.simplefilter("always")
-        model = LiteLLM(settings(provider))
+        model = LiteLLM(settings(provider, name))
         for steps in range(60):
             with anyio.fail_after(10):
                 async with anyio.create_task_group() as tasks:

@@ -9,6 +9,7 @@ import pytest
 
 from openhands_acp.engine.messages import AssistantMessage, CallMade, Image, Message, Text, ToolMessage, UserMessage
 from openhands_acp.llm.assemble import to_chat
+from openhands_acp.llm.dialect import Dialect
 
 # Loosely typed, as what it gives is.
 ANTHROPIC: Any = import_module("litellm.llms.anthropic.chat.transformation").AnthropicConfig()
@@ -45,7 +46,7 @@ def result(call_id: str, content: Any) -> dict[str, Any]:
 def test_claude_is_given_images_in_one_valid_message_either_way(
     image_results: bool, content: list[dict[str, Any]]
 ) -> None:
-    chat, _ = to_chat(HISTORY, (), image_results=image_results)
+    chat, _ = to_chat(HISTORY, (), Dialect(image_results=image_results))
     request: dict[str, Any] = ANTHROPIC.transform_request("claude-sonnet-4-5", chat, {"max_tokens": 9}, {}, {})
     assert [message["role"] for message in request["messages"]] == ["user", "assistant", "user"]
     assert request["messages"][2]["content"] == content

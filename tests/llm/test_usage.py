@@ -1,0 +1,94 @@
+"""What an answer took: its tokens, and its price if anybody knows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from openhands_acp.engine.events import Usage
+from openhands_acp.engine.ports import Finish
+from openhands_acp.llm.model import Deadlines, ModelSettings
+from openhands_acp.llm.via_litellm import LiteLLM
+from tests.harness import replies as fake
+from tests.harness.provider import Provider
+from tests.harness.replies import Event, Reply, Text
+from tests.llm.asking import KEY, answer
+
+pytestmark = pytest.mark.anyio
+
+COUNTED = fake.Usage(10_000, 1_000, cached=6_000, reasoning=400)
+WRITTEN = fake.Usage(10_000, 1_000, cached=6_000, written=3_000)
+
+
+def dollars(*priced: tuple[int, float]) -> float:
+    """Tokens, and dollars for a million of them."""
+    return sum(tokens * price for tokens, price in priced) / 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("model", "counted", "usage"),
+    [
+        pytest.param(
+            "openai/gpt-5",
+            COUNTED,
+            Usage(10_000, 1_000, 6_000, dollars((4_000, 1.25), (6_000, 0.125), (1_000, 10))),
+            id="chat completions",
+        ),
+        pytest.param(
+            "openai/responses/gpt-5",
+            COUNTED,
+            Usage(10_000, 1_000, 6_000, dollars((4_000, 1.25), (6_000, 0.125), (1_000, 10)), reasoning_tokens=400),
+            id="responses",
+        ),
+        pytest.param(
+            "anthropic/claude-sonnet-4-5",
+            WRITTEN,
+            Usage(10_000, 1_000, 6_000, dollars((1_000, 3), (6_000, 0.3), (3_000, 3.75), (1_000, 15)), 3_000),
+            id="anthropic",
+        ),
+        pytest.param(
+            "gemini/gemini-2.5-flash",
+            COUNTED,
+            Usage(10_000, 1_000, 6_000, dollars((4_000, 0.3), (6_000, 0.03), (1_000, 2.5)), reasoning_tokens=400),
+            id="gemini",
+        ),
+        # For these LiteLLM would say that they cost nothing.
+        pytest.param("openai/my-model", COUNTED, Usage(10_000, 1_000, 6_000, None), id="a model that nobody knows"),
+        pytest.param(
+            "gemini/gemini-3-pro-preview",
+            COUNTED,
+            Usage(10_000, 1_000, 6_000, None, reasoning_tokens=400),
+            id="a model without a price",
+        ),
+        pytest.param("openai/gpt-5", None, None, id="a provider that does not count"),
+    ],
+)
+async def test_what_was_counted_is_priced(model: str, counted: fake.Usage | None, usage: Usage | None) -> None:
+    reply: Reply = [Text("hi"), *([counted] if counted else [])]
+    with Provider(reply) as provider:
+        llm = LiteLLM(ModelSettings(model, KEY, provider.base_url(model), Deadlines(5, 5, 5)))
+        last = (await answer(llm))[-1]
+    assert isinstance(last, Finish)
+    if usage is None or last.usage is None or usage.cost_usd is None:
+        assert last.usage == usage
+    else:
+        assert last.usage.cost_usd == pytest.approx(usage.cost_usd)
+        assert Usage(*_counts(last.usage)) == Usage(*_counts(usage))
+
+
+def _counts(usage: Usage) -> tuple[int, int, int, None, int, int]:
+    return (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        None,
+        usage.cache_write_tokens,
+        usage.reasoning_tokens,
+    )
+
+
+async def test_a_provider_that_tells_what_it_took_is_believed() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost": 0.25}
+    with Provider([Text("hi"), fake.Finish("stop"), Event({"choices": [], "usage": usage})]) as provider:
+        last = (await answer(LiteLLM(ModelSettings("openai/some-model", KEY, provider.url))))[-1]
+    assert isinstance(last, Finish)
+    assert last.usage == Usage(10, 5, 0, 0.25)
