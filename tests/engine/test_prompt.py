@@ -10,7 +10,7 @@ import pytest
 
 from openhands_acp.engine.messages import SystemMessage, Text, UserMessage
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.prompt import STATIC, Surroundings, dynamic, look_around
+from openhands_acp.engine.prompt import SLIM_LIMIT, STATIC, Surroundings, dynamic, look_around
 from openhands_acp.llm.assemble import to_chat
 from openhands_acp.local.files import LocalFiles
 from openhands_acp.tools import BUILTIN
@@ -41,6 +41,7 @@ async def test_what_is_told_of_a_project(tmp_path: Path) -> None:
     assert seen.instructions is not None
     assert seen.instructions.startswith("Use tabs.\n")
     assert len(seen.instructions) < 8200
+    assert len((await look_around((root,), LocalFiles(), SLIM_LIMIT)).instructions or "") < 1700
     text = dynamic(seen, TODAY)
     assert text.startswith(f"Project folder: {root}\nPlatform: ")
     assert "Date: 2026-01-02\nGit: not a repository\n" in text
