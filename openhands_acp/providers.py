@@ -127,6 +127,16 @@ _SECRET_NAMES = KEY_NAMES | {
 }
 
 
+_STANDS_FOR = {
+    "aws_access_key_id": "AWS_ACCESS_KEY_ID",
+    "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "aws_profile_name": "AWS_PROFILE",
+    "aws_role_name": "AWS_ROLE_ARN",
+    "api_version": "AZURE_API_VERSION",
+}
+"""Arguments of LiteLLM's that make a variable unnecessary."""
+
+
 class Chosen(Protocol):
     """The part of `Settings` that decides whether a model can be asked."""
 
@@ -135,7 +145,11 @@ class Chosen(Protocol):
     @property
     def api_key(self) -> object | None: ...
     @property
+    def late_key(self) -> object | None: ...
+    @property
     def base_url(self) -> str | None: ...
+    @property
+    def extra(self) -> Mapping[str, object]: ...
     @property
     def home(self) -> Path: ...
     @property
@@ -184,12 +198,14 @@ def missing(chosen: Chosen, environ: Mapping[str, str]) -> Missing | None:
         wanted = "LLM_BASE_URL (or `base_url` in acp.toml) to an address that begins with http:// or https://,"
         return Missing(f"{chosen.base_url!r} is not an address", _details(chosen, wanted, None))
     provider = PROVIDERS.get(provider_id(chosen.model) or "")
+    environ = {**environ, **{_STANDS_FOR[name]: "set" for name in chosen.extra if name in _STANDS_FOR}}
     if provider is None or is_loopback(chosen.base_url) or _any(provider.instead, environ):
         return None
     others = [
         name for name in provider.also if not environ.get(name) and not (chosen.base_url and name == provider.base)
     ]
-    if provider.keys and chosen.api_key is None and not _any(provider.keys, environ):
+    has_key = chosen.api_key is not None or chosen.late_key is not None
+    if provider.keys and not has_key and not _any(provider.keys, environ):
         wanted = " and ".join((f"{provider.keys[0]} (or LLM_API_KEY)", *others))
         return Missing(f"no API key for {chosen.model} ({provider.name})", _details(chosen, wanted, "`api_key`"))
     if others:
@@ -202,9 +218,10 @@ def is_address(base_url: str | None) -> bool:
     """Tell whether `base_url` is one: without http:// in front, LiteLLM fails with a riddle."""
     try:
         parts = urlsplit(base_url or "")
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
+        # The port is no number.
         return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def _any(names: tuple[str, ...], environ: Mapping[str, str]) -> bool:

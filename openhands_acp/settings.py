@@ -7,23 +7,40 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from openhands_acp.engine.budget import Critic, Limit, Limits
+from openhands_acp.engine.messages import JsonValue
 from openhands_acp.engine.modes import Mode
-from openhands_acp.llm.model import Deadlines, default_deadlines
+from openhands_acp.engine.waiting import Persistence
+from openhands_acp.keys import LateKey
+from openhands_acp.llm.model import Api, Deadlines, ToolCalls, default_deadlines
+from openhands_acp.model_sources import PROFILE, Key, Sources, Written, seen_by_others, word, written_key
 from openhands_acp.options import Options
-from openhands_acp.providers import is_address, key_in, provider_id
+from openhands_acp.providers import is_address, key_in
 from openhands_acp.redaction import Secret
-from openhands_acp.settings_files import AcpFile, DeadlinesTable, OpenHandsFile, read_acp, read_openhands
+from openhands_acp.settings_files import (
+    AcpFile,
+    DeadlinesTable,
+    OpenHandsFile,
+    Profile,
+    PromptSize,
+    read_acp,
+    read_openhands,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
+    choice: str | None
+    """What was chosen: a model, or `profile:NAME`."""
     model: str | None
     """As LiteLLM spells it: PROVIDER/NAME, or a name that it knows."""
     api_key: Secret | None
+    late_key: LateKey | None
+    """Where the key is to be asked for, if it is not here."""
     base_url: str | None
     mode: Mode
     """The mode that a new session starts in."""
@@ -36,57 +53,160 @@ class Settings:
     """Whether the model is asked for a title after a session's first turn."""
     thought_level: str
     """How much the model of a new session is asked to think; "default" leaves it to the provider."""
-    max_steps: int
-    """Model calls in one turn."""
-    max_cost: float | None
-    """Dollars that one session may cost; None is no limit."""
+    limits: Limits
+    persistence: Persistence
+    critic: Critic | None
+    """None: nobody judges finished work."""
+    purposes: Mapping[str, str]
+    """What to choose for which purpose, where it is not the session's own model."""
     models: tuple[str, ...]
-    """What the model picker offers: the model in force first."""
+    """Choices that the person named: the one in force first, profiles last."""
+    profiles: Mapping[str, str | None]
+    """The model behind each profile."""
+    local_servers: tuple[str, ...]
+    """Addresses where servers of models are looked for."""
     context_window: int | None
     """Tokens; for models that LiteLLM has no figure for."""
+    max_output_tokens: int | None
+    """Tokens that one answer may have; None leaves it to the provider."""
+    api: Api
+    tool_calls: ToolCalls
+    vision: bool | None
+    """Whether the model sees images; None leaves it to LiteLLM."""
+    prompt: PromptSize
+    """How much the model of a new session is told."""
+    extra: Mapping[str, JsonValue] = field(repr=False)
+    """More arguments of a completion, as LiteLLM names them."""
     terminal: Literal["local", "client"]
     """Where commands run, if the client offers terminals."""
     pass_env: tuple[str, ...]
     """Variables with keys of model providers that commands may see."""
+    secrets: tuple[Secret, ...]
+    """Every key that is in a file, in force or not: what must never be written to a log."""
     problems: tuple[str, ...]
     """What was wrong in files, one line each, for a person."""
 
 
-def load_settings(options: Options, environ: Mapping[str, str] = os.environ, home: Path | None = None) -> Settings:
+def load_settings(
+    options: Options, environ: Mapping[str, str] = os.environ, home: Path | None = None, choice: str | None = None
+) -> Settings:
     """Read everything anew; never raises. `home` is the person's home directory.
 
-    Highest first: `options`, `environ`, `acp.toml`, OpenHands' `agent_settings.json`, defaults. What is
-    wrong in a file is left out and told in `problems`.
+    `choice` is a model that somebody chose since; key and address are those that go with it. Else, highest
+    first: `options`, `environ`, `acp.toml`, OpenHands' `agent_settings.json`, defaults. What is wrong in a file is
+    left out and told in `problems`.
     """
     root = _root(environ, home)
-    acp, acp_problems = read_acp(root / "acp.toml")
-    openhands, openhands_problems = read_openhands(root / "agent_settings.json")
-    model = options.model or _word(environ, "LLM_MODEL") or acp.model or openhands.model or None
-    api_key, base_url = _key_and_base(model, environ, [acp, openhands])
-    offered = (model, *acp.models) if model else tuple(acp.models)
+    files = _read_files(root)
+    acp = files.acp
+    in_force = options.model or word(environ, "LLM_MODEL") or acp.model or files.openhands.model or None
+    sources, problems = _sources(files, environ, in_force)
+    choice = choice or in_force
+    chosen = sources.chosen(choice)
+    is_in_force = chosen.model == sources.model_of(in_force)
+    profiles = {name: sources.model_of(f"{PROFILE}{name}") for name in sources.profiles}
+    named = (choice, *acp.models, *(f"{PROFILE}{name}" for name in profiles))
     return Settings(
-        model=model,
-        api_key=Secret(api_key) if api_key else None,
-        base_url=base_url,
+        choice=choice,
+        model=chosen.model,
+        api_key=chosen.key if isinstance(chosen.key, Secret) else None,
+        late_key=None if isinstance(chosen.key, Secret) else chosen.key,
+        base_url=chosen.base_url,
         mode=options.mode or acp.mode,
         home=root,
         wire_file=options.wire_file,
         log_file=options.log_file,
-        deadlines=_deadlines(acp.deadlines, base_url),
+        deadlines=_deadlines(chosen.base_url, acp.deadlines, chosen.profile.deadlines),
         titles=acp.titles,
-        thought_level=acp.thought_level,
-        max_steps=acp.max_steps,
-        max_cost=acp.max_cost,
-        models=tuple(dict.fromkeys(offered)),
-        context_window=acp.context_window,
+        thought_level=chosen.profile.thought_level or acp.thought_level,
+        limits=_limits(acp),
+        persistence=Persistence(acp.retries, tuple(acp.fallback)),
+        critic=Critic(acp.critic.max_rounds, acp.critic.threshold) if acp.critic.enabled else None,
+        purposes={purpose: choice for purpose, choice in acp.purposes if choice},
+        models=tuple(dict.fromkeys(filter(None, named))),
+        profiles=profiles,
+        local_servers=tuple(filter(is_address, acp.local_servers)),
+        context_window=chosen.profile.context_window or (acp.context_window if is_in_force else None),
+        max_output_tokens=chosen.profile.max_output_tokens,
+        api=chosen.profile.api or (acp.api if is_in_force else "auto"),
+        tool_calls=chosen.profile.tool_calls or (acp.tool_calls if is_in_force else "auto"),
+        vision=acp.vision if chosen.profile.vision is None and is_in_force else chosen.profile.vision,
+        prompt=chosen.profile.prompt or acp.prompt,
+        extra=chosen.extra,
         terminal=acp.terminal,
         pass_env=tuple(acp.pass_env),
-        problems=(*acp_problems, *openhands_problems),
+        secrets=_secrets(sources),
+        problems=(*files.problems, *problems),
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Files:
+    root: Path
+    acp: AcpFile
+    openhands: OpenHandsFile
+    profiles: Mapping[str, Profile]
+    problems: tuple[str, ...]
+
+
+def _read_files(root: Path) -> _Files:
+    acp, acp_problems = read_acp(root / "acp.toml")
+    openhands, openhands_problems = read_openhands(root / "agent_settings.json")
+    theirs, profile_problems = _read_profiles(root / "profiles")
+    profiles = theirs | {name: Profile(table) for name, table in acp.profiles.items()}
+    return _Files(root, acp, openhands, profiles, (*acp_problems, *openhands_problems, *profile_problems))
+
+
+def _read_profiles(folder: Path) -> tuple[dict[str, Profile], list[str]]:
+    if not os.path.isdir(folder):
+        return {}, []
+    # Late: most people have none.
+    from openhands_acp.profiles import read_profiles
+
+    return read_profiles(folder)
+
+
+def _sources(files: _Files, environ: Mapping[str, str], in_force: str | None) -> tuple[Sources, list[str]]:
+    """Put together what is written of models, and say what of it cannot count."""
+    path, openhands = files.root / "acp.toml", files.openhands
+    key, problems = written_key(files.acp, path)
+    theirs = Secret(openhands.api_key) if openhands.api_key else None
+    problems += seen_by_others(files.root / "agent_settings.json") if theirs else []
+    keys: dict[str, Key] = {}
+    for name, profile in files.profiles.items():
+        inside = "" if profile.path else f"profiles.{name}."
+        own, more = written_key(profile.table, profile.path or path, inside)
+        keys |= {name: own} if own else {}
+        problems += more
+        if profile.has_hidden_key and not key_in(environ, profile.table.model or ""):
+            problems.append(
+                f"{profile.path}, api_key: only OpenHands can read it; set the provider's own variable, "
+                f"or write [profiles.{name}] with a key in {path}"
+            )
+    written = [
+        Written(files.acp.model, key, files.acp.base_url),
+        Written(openhands.model, theirs, openhands.base_url),
+    ]
+    sources = Sources(environ, in_force, written, files.profiles, keys)
+    problems += [
+        f"{path}, local_servers: {address!r} is not an address that begins with http:// or https://"
+        for address in files.acp.local_servers
+        if not is_address(address)
+    ]
+    if in_force and sources.model_of(in_force) is None:
+        known = ", ".join(files.profiles) or "none"
+        problems.append(f"no profile {in_force.removeprefix(PROFILE)!r} names a model; the profiles are: {known}")
+    # Several profiles may point to one file of a key.
+    return sources, list(dict.fromkeys(problems))
+
+
+def _secrets(sources: Sources) -> tuple[Secret, ...]:
+    keys = [*(written.key for written in sources.files), *sources.profile_keys.values()]
+    return tuple(key for key in dict.fromkeys(keys) if isinstance(key, Secret))
+
+
 def _root(environ: Mapping[str, str], home: Path | None) -> Path:
-    named = _word(environ, "OPENHANDS_PERSISTENCE_DIR")
+    named = word(environ, "OPENHANDS_PERSISTENCE_DIR")
     under_home = named is None or named == "~" or named.startswith(("~/", "~\\"))
     if named and not under_home:
         return Path(named).absolute()
@@ -98,35 +218,17 @@ def _root(environ: Mapping[str, str], home: Path | None) -> Path:
     return person / (named[2:] if named else ".openhands")
 
 
-def _key_and_base(
-    model: str | None, environ: Mapping[str, str], files: list[AcpFile | OpenHandsFile]
-) -> tuple[str | None, str | None]:
-    """Choose key and address so that neither goes to a provider that it was not meant for."""
-    # A file's key belongs to that file's model: LLM_MODEL=anthropic/... must not send a file's OpenAI key there.
-    fitting = [file for file in files if _same_provider(file.model, model)]
-    base_url = _word(environ, "LLM_BASE_URL")
-    beside_base: str | None = None
-    if base_url is None:
-        file_with_base = next((file for file in fitting if file.base_url), None)
-        # Key and address written side by side stay together: a proxy's key is not overridden by the
-        # OPENAI_API_KEY that the shell happens to export, and that one is not sent to the proxy.
-        base_url, beside_base = (file_with_base.base_url, file_with_base.api_key) if file_with_base else (None, None)
-    own = key_in(environ, model) if model else None
-    in_files = next((file.api_key for file in fitting if file.api_key), None)
-    return _word(environ, "LLM_API_KEY") or beside_base or own or in_files, base_url
+def _limits(acp: AcpFile) -> Limits:
+    turn, session = acp.limits.turn, acp.limits.session
+    return Limits(
+        Limit(turn.max_cost, turn.max_tokens, turn.max_steps or acp.max_steps),
+        Limit(session.max_cost or acp.max_cost, session.max_tokens, session.max_steps),
+    )
 
 
-def _deadlines(table: DeadlinesTable | None, base_url: str | None) -> Deadlines:
-    usual = default_deadlines(base_url if is_address(base_url) else None)
-    return replace(usual, **table.model_dump(exclude_none=True)) if table else usual
-
-
-def _same_provider(written: str | None, model: str | None) -> bool:
-    if written is None or model is None or written == model:
-        return True
-    return provider_id(written) is not None and provider_id(written) == provider_id(model)
-
-
-def _word(environ: Mapping[str, str], name: str) -> str | None:
-    """Return a variable's value; one that is empty or blank counts as not set."""
-    return environ.get(name, "").strip() or None
+def _deadlines(base_url: str | None, *tables: DeadlinesTable | None) -> Deadlines:
+    """Those of a server there, changed by each of `tables` in turn."""
+    deadlines = default_deadlines(base_url if is_address(base_url) else None)
+    for table in tables:
+        deadlines = replace(deadlines, **table.model_dump(exclude_none=True)) if table else deadlines
+    return deadlines

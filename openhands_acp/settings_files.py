@@ -1,29 +1,51 @@
-"""The two settings files: what is right in them, and a line for a person about each thing that is not.
+"""The settings files: what can stand in them, and what does.
 
 Knows the files only; which of several sources counts is decided in `settings`.
 """
 
 from __future__ import annotations
 
-import json
-import re
-import tomllib
-from difflib import get_close_matches
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from openhands_acp.engine.messages import JsonValue
 from openhands_acp.engine.modes import Mode
+from openhands_acp.lenient import as_table, keep_the_good, parse_json, parse_toml, read_text
+from openhands_acp.llm.model import Api, ToolCalls
 
 Words = Annotated[str, Field(min_length=1)]
 Dollars = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+PromptSize: TypeAlias = Literal["auto", "full", "slim"]
 ThoughtLevel: TypeAlias = Literal["default", "off", "low", "medium", "high"]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+Command = Annotated[list[Words], Field(min_length=1)]
+KeyringName = Annotated[str, Field(pattern=r"^[^/]+/.+$")]
+ProfileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+_KEY_FILE = "A file that holds nothing but the key; from the folder of the settings if it is no whole path."
+_KEY_KEYRING = "Where the system's keyring has the key: SERVICE/USER."
+_KEY_COMMAND = "A program that prints the key, and its arguments; no shell reads them."
 
 # Building a validator costs milliseconds of start-up, so it waits until there is a file to read (`defer_build`).
 # Strict, because TOML has types: "500" in quotes is a mistake worth telling.
 _CONFIG = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True, hide_input_in_errors=True)
+
+
+LOCAL_SERVERS = (
+    "http://127.0.0.1:11434",
+    "http://127.0.0.1:1234",
+    "http://127.0.0.1:8080",
+    "http://127.0.0.1:8000",
+)
+"""Where Ollama, LM Studio, llama.cpp and vLLM listen, in this order."""
+_TOOL_CALLS = "How the model calls tools: native, as prompted (for one that has no calls of its own), or auto."
+_API = "Which of OpenAI's protocols to speak with a server that knows both: chat, responses, or auto, by the model."
+_VISION = "Whether the model sees images, if LiteLLM does not know it."
+_PROMPT = "How much a new session's model is told: full, slim (for small models), or auto, by the model's name."
 
 
 class DeadlinesTable(BaseModel):
@@ -39,6 +61,88 @@ class DeadlinesTable(BaseModel):
     between_chunks: Seconds | None = Field(
         default=None, description="From one piece of the answer to the next; 60 if not set, 600 on this machine."
     )
+    whole: Seconds | None = Field(
+        default=None, description="From the request to the end of the answer; 1800 if not set, 7200 on this machine."
+    )
+
+
+class ProfileTable(BaseModel):
+    """A model with all that belongs to it, to choose under a name. What is not set is as it is without a profile."""
+
+    model_config = _CONFIG
+
+    model: Words | None = Field(default=None, description="As LiteLLM spells it; the model of the settings if not set.")
+    api_key: Words | None = Field(default=None, description="Its provider's key.")
+    api_key_file: Words | None = Field(default=None, description=_KEY_FILE)
+    api_key_keyring: KeyringName | None = Field(default=None, description=_KEY_KEYRING)
+    api_key_command: Command | None = Field(default=None, description=_KEY_COMMAND)
+    base_url: Words | None = Field(default=None, description="Address of the provider's API, if not its usual one.")
+    thought_level: ThoughtLevel | None = Field(
+        default=None, description="How much the model is asked to think while the session itself does not say."
+    )
+    context_window: int | None = Field(default=None, ge=1, description="Tokens that the model can read.")
+    max_output_tokens: int | None = Field(default=None, ge=1, description="Tokens that one answer may have.")
+    api: Api | None = Field(default=None, description=_API)
+    tool_calls: ToolCalls | None = Field(default=None, description=_TOOL_CALLS)
+    vision: bool | None = Field(default=None, description=_VISION)
+    prompt: PromptSize | None = Field(default=None, description=_PROMPT)
+    deadlines: DeadlinesTable | None = None
+
+
+class LimitTable(BaseModel):
+    """Where the agent stops and asks whether to go on."""
+
+    model_config = _CONFIG
+
+    max_cost: Dollars | None = Field(default=None, description="Dollars, of all models, whatever they are asked for.")
+    max_tokens: int | None = Field(default=None, ge=1, description="Tokens read and written, cached ones too.")
+    max_steps: int | None = Field(default=None, ge=1, description="Answers of the session's model.")
+
+
+class LimitsTable(BaseModel):
+    """Where the agent stops and asks whether to go on; without an answer it stops."""
+
+    model_config = _CONFIG
+
+    turn: LimitTable = Field(default=LimitTable.model_construct(), description="From a prompt to its answer.")
+    session: LimitTable = Field(default=LimitTable.model_construct(), description="All turns of a session together.")
+
+
+class PurposesTable(BaseModel):
+    """Models for what is not the conversation itself; the session's own where none is set."""
+
+    model_config = _CONFIG
+
+    title: Words | None = Field(default=None, description="Writes a session's title.")
+    compaction: Words | None = Field(default=None, description="Sums up a conversation that has grown too long.")
+    subagent: Words | None = Field(default=None, description="Works for sub-agents.")
+    vision: Words | None = Field(default=None, description="Describes images for a model that sees none.")
+    ask: Words | None = Field(default=None, description="Answers /ask.")
+    critic: Words | None = Field(default=None, description="Judges finished work, if the critic is on.")
+    goal: Words | None = Field(default=None, description="Judges whether the goal of /goal is reached.")
+
+
+class CriticTable(BaseModel):
+    """A second look at finished work, which may send it back."""
+
+    model_config = _CONFIG
+
+    enabled: bool = Field(default=False, description="Have the work of each turn judged before the turn ends.")
+    max_rounds: int = Field(default=3, ge=1, description="Times that the work of one turn may be sent back.")
+    threshold: float = Field(default=0.6, ge=0, le=1, description="The score, of 0 to 1, that is good enough.")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A model with all that belongs to it, as it is written in a file."""
+
+    table: ProfileTable
+    extra: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue], repr=False)
+    """More arguments of a completion, as LiteLLM names them; some are secret."""
+    path: Path | None = None
+    """OpenHands' own file; None: `acp.toml`."""
+    has_hidden_key: bool = False
+    """Its file has a key that only OpenHands itself can read."""
 
 
 class AcpFile(BaseModel):
@@ -54,12 +158,21 @@ class AcpFile(BaseModel):
     api_key: Words | None = Field(
         default=None, description="The provider's key. LLM_API_KEY in the environment counts more."
     )
+    api_key_file: Words | None = Field(default=None, description=_KEY_FILE, examples=["~/.config/openai.key"])
+    api_key_keyring: KeyringName | None = Field(default=None, description=_KEY_KEYRING, examples=["openai/me"])
+    api_key_command: Command | None = Field(
+        default=None, description=_KEY_COMMAND, examples=[["pass", "show", "openai"]]
+    )
     base_url: Words | None = Field(
         default=None,
         description="Address of the provider's API, if not its usual one.",
         examples=["http://localhost:8000/v1"],
     )
     models: list[Words] = Field(default=[], description="More models to offer in the editor's model picker.")
+    local_servers: list[Words] = Field(
+        default=list(LOCAL_SERVERS),
+        description="Where servers of models are looked for, to offer theirs: Ollama, LM Studio, llama.cpp, vLLM.",
+    )
     mode: Mode = Field(default="always-ask", description="The mode that a new session starts in.")
     titles: bool = Field(
         default=True, description="Ask the model for a session's title after its first turn (one small call)."
@@ -68,13 +181,23 @@ class AcpFile(BaseModel):
         default="default",
         description="How much the model is asked to think, if it can be; the provider decides if not set.",
     )
-    max_cost: Dollars | None = Field(
-        default=None, description="Dollars that one session may cost, as far as prices are known; then it stops."
+    max_cost: Dollars | None = Field(default=None, description="Short for `max_cost` in [limits.session].")
+    max_steps: int = Field(default=500, ge=1, description="Short for `max_steps` in [limits.turn].")
+    retries: int = Field(
+        default=5, ge=0, description="How often a model that cannot answer for the moment is asked once more."
     )
-    max_steps: int = Field(default=500, ge=1, description="Model calls in one turn; then the turn ends.")
+    fallback: list[Words] = Field(
+        default=[],
+        description="Models that are asked, one after the other, when the session's own does not answer.",
+        examples=[["openai/gpt-5.5"]],
+    )
     context_window: int | None = Field(
-        default=None, ge=1, description="Tokens that the model can read, if LiteLLM does not know the model."
+        default=None, ge=1, description="Tokens that `model` can read, if LiteLLM does not know it."
     )
+    api: Api = Field(default="auto", description=_API)
+    tool_calls: ToolCalls = Field(default="auto", description=_TOOL_CALLS)
+    vision: bool | None = Field(default=None, description=_VISION)
+    prompt: PromptSize = Field(default="auto", description=_PROMPT)
     terminal: Literal["local", "client"] = Field(
         default="local",
         description="Where commands run: here, or in the editor's own terminals where it offers them.",
@@ -85,6 +208,12 @@ class AcpFile(BaseModel):
         examples=[["OPENAI_API_KEY"]],
     )
     deadlines: DeadlinesTable | None = None
+    limits: LimitsTable = LimitsTable.model_construct()
+    purposes: PurposesTable = PurposesTable.model_construct()
+    critic: CriticTable = CriticTable.model_construct()
+    profiles: dict[ProfileName, ProfileTable] = Field(
+        default={}, description="Models to choose under names of one's own."
+    )
 
 
 class OpenHandsFile(BaseModel):
@@ -97,147 +226,26 @@ class OpenHandsFile(BaseModel):
     base_url: str | None = None
 
 
-File = TypeVar("File", AcpFile, OpenHandsFile)
-_Loc: TypeAlias = tuple[int | str, ...]
-
-
 def read_acp(path: Path) -> tuple[AcpFile, list[str]]:
     """Return what is right in `acp.toml` and what is wrong; a file that is not there is neither."""
-    text, problems = _read(path)
+    text, problems = read_text(path)
     if not text:
         return AcpFile.model_construct(), problems
-    table, problems = _lenient_toml(path, text)
-    file, more = _keep_the_good(AcpFile, table, path, text)
+    table, problems = parse_toml(path, text)
+    file, more = keep_the_good(AcpFile, table, path, text, whole=("profiles",))
     return file, problems + more
 
 
 def read_openhands(path: Path) -> tuple[OpenHandsFile, list[str]]:
     """Return the model that OpenHands itself was set up with."""
-    text, problems = _read(path)
+    text, problems = read_text(path)
     if not text:
         return OpenHandsFile.model_construct(), problems
-    try:
-        document: Any = json.loads(text)
-    except json.JSONDecodeError as error:
-        return OpenHandsFile(), [f"{path}, line {error.lineno}: not JSON: {error.msg}"]
-    except (ValueError, RecursionError) as error:
-        return OpenHandsFile(), [f"{path}: not JSON: {error}"]
-    llm = _table(_table(document).get("llm"))
+    document, problems = parse_json(path, text)
+    llm = as_table(document.get("llm"))
     if not llm:
-        return OpenHandsFile(), [f"{path}: has no `llm` object"]
-    file, problems = _keep_the_good(OpenHandsFile, llm, path, text, ("llm",))
+        return OpenHandsFile(), problems or [f"{path}: has no `llm` object"]
+    file, problems = keep_the_good(OpenHandsFile, llm, path, text, inside=("llm",))
     # OpenHands saves a key that it may not show as asterisks.
     masked = file.api_key is not None and not file.api_key.strip("* ")
     return file.model_copy(update={"api_key": None}) if masked else file, problems
-
-
-def _table(value: object) -> dict[str, Any]:
-    # JSON objects and TOML tables have text for keys; only the type checker does not know it.
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _read(path: Path) -> tuple[str, list[str]]:
-    try:
-        return path.read_text(encoding="utf-8-sig"), []
-    except FileNotFoundError:
-        return "", []
-    except UnicodeDecodeError as error:
-        return "", [f"{path}: not UTF-8 at byte {error.start}"]
-    except OSError as error:
-        return "", [f"{path}: cannot be read: {error.strerror or error}"]
-
-
-# ---------------------------------------------------------------- syntax
-
-
-_MOST_BAD_LINES = 20
-
-
-def _lenient_toml(path: Path, text: str) -> tuple[dict[str, Any], list[str]]:
-    """Parse, leaving out lines that are not TOML, so that one typing error does not undo the whole file."""
-    lines = text.splitlines()
-    problems: list[str] = []
-    for _ in range(_MOST_BAD_LINES):
-        try:
-            return tomllib.loads("\n".join(lines) + "\n"), problems
-        except tomllib.TOMLDecodeError as error:
-            message, bad = _located(error, len(lines))
-        except (ValueError, RecursionError) as error:
-            # A number of thousands of digits, brackets in brackets without end: it says no line.
-            return {}, [*problems, f"{path}: not TOML: {error}"]
-        problems.append(f"{path}, line {bad + 1}: not TOML: {message}")
-        if not lines[bad].strip():
-            break
-        for index in _fallout(lines, bad):
-            lines[index] = ""
-    return {}, problems
-
-
-def _located(error: tomllib.TOMLDecodeError, lines: int) -> tuple[str, int]:
-    """Split tomllib's message into what and on which line (0-based)."""
-    message, _, place = str(error).partition(" (at ")
-    line = re.match(r"line (\d+)", place)
-    # An unclosed value on the last line is reported on the empty one behind it.
-    return message[:1].lower() + message[1:], min(int(line[1]) if line else lines, lines) - 1
-
-
-def _fallout(lines: list[str], bad: int) -> range:
-    # Without its header, a table's keys would be read as another table's: they go with it.
-    if not lines[bad].lstrip().startswith("["):
-        return range(bad, bad + 1)
-    next_header = (index for index in range(bad + 1, len(lines)) if lines[index].lstrip().startswith("["))
-    return range(bad, next(next_header, len(lines)))
-
-
-# ---------------------------------------------------------------- fields
-
-
-def _keep_the_good(
-    kind: type[File], table: dict[str, Any], path: Path, text: str, inside: tuple[str, ...] = ()
-) -> tuple[File, list[str]]:
-    try:
-        return kind.model_validate(table), []
-    except ValidationError as error:
-        wrong = error.errors(include_url=False, include_context=True)
-    problems: list[str] = []
-    for each in wrong:
-        loc = each["loc"]
-        field = ".".join(str(part) for part in (*inside, *loc))
-        line = _line_of((*inside, *loc), text)
-        place = f"{path}, line {line}" if line else str(path)
-        problems.append(f"{place}, {field}: {_said(kind, loc, each['type'], each['msg'])}")
-        _drop(table, loc)
-    return kind.model_validate(table), problems
-
-
-def _said(kind: type[BaseModel], loc: _Loc, error: str, message: str) -> str:
-    """Word one error for a person. The value is never shown: it may be a key."""
-    if error == "extra_forbidden":
-        names = DeadlinesTable.model_fields if loc[0] == "deadlines" else kind.model_fields
-        near = get_close_matches(str(loc[-1]), names, n=1)
-        return f"no such setting; did you mean {near[0]!r}?" if near else f"no such setting; known: {', '.join(names)}"
-    return message.replace("Input should be", "must be").replace("a valid string", "text in quotes")
-
-
-def _drop(table: dict[str, Any], loc: _Loc) -> None:
-    """Take the field at `loc` out, so that the rest can count; a wrong entry takes its list with it."""
-    for part in map(str, loc[:-1]):
-        if not _table(table.get(part)):
-            table.pop(part, None)
-            return
-        table = table[part]
-    table.pop(str(loc[-1]), None)
-
-
-def _line_of(loc: _Loc, text: str) -> int | None:
-    """Find by search the line where the field at `loc` is set; TOML and JSON look alike enough."""
-    at = 0
-    found: int | None = None
-    for part in loc:
-        key = re.compile(rf"""(?m)^(?!\s*\#)[^\n\#]*?(?<![\w-])(["']?){re.escape(str(part))}\1\s*[=:.\]]""")
-        match = key.search(text, at) if isinstance(part, str) else None
-        if match is None:
-            break
-        found = text.count("\n", 0, match.end() - 1) + 1
-        at = match.end()
-    return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from importlib import import_module
@@ -24,9 +24,10 @@ from tomlkit.exceptions import TOMLKitError
 
 from openhands_acp.engine.messages import Message, Text, UserMessage
 from openhands_acp.engine.tool import TurnError
+from openhands_acp.keys import Keys, NoKey
 from openhands_acp.llm.model import ModelSettings
 from openhands_acp.options import Options
-from openhands_acp.providers import PROVIDERS, provider_id
+from openhands_acp.providers import KEY_NAMES, PROVIDERS, provider_id
 from openhands_acp.settings import Settings, load_settings
 
 _INTRODUCTION = """\
@@ -80,9 +81,11 @@ def save(path: Path, answers: Answers) -> Path | None:
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     document, kept = _open(path)
-    if answers.typed_key is None and not _is_same_provider(document.get("model"), answers.model):
-        # The key there was another provider's.
-        document.pop("api_key", None)
+    if answers.typed_key is not None or not _is_same_provider(document.get("model"), answers.model):
+        # The key there is replaced, or was another provider's.
+        gone = ("api_key_file", "api_key_keyring", "api_key_command", *(() if answers.typed_key else ("api_key",)))
+        for name in gone:
+            document.pop(name, None)
     changes = {"model": answers.model, "api_key": answers.typed_key, "base_url": answers.base_url}
     for name, value in changes.items():
         if value is not None:
@@ -152,7 +155,7 @@ def _ask(console: Console, before: Answers | None) -> Answers:
 def _ask_key(console: Console, model: str, settings: Settings) -> str | None:
     provider = PROVIDERS.get(provider_id(model) or "")
     whose = f"{provider.name} API key" if provider else "API key"
-    empty = "keeps the one that is set" if settings.api_key else "none"
+    empty = "keeps the one that is set" if settings.api_key or settings.late_key else "none"
     console.print(f"{whose} (not shown as you type; empty: {empty})", markup=False)
     return Prompt.ask("Key", console=console, password=True, default="", show_default=False).strip() or None
 
@@ -181,20 +184,19 @@ def _what_now(console: Console) -> Literal["retry", "save", "quit"]:
 
 def _try(answers: Answers) -> str | None:
     """Make one small call; return None if the model answers, else what a person should read."""
-    settings = load_settings(Options(model=answers.model))
-    key = answers.typed_key or (settings.api_key.value if settings.api_key else None)
-    model = ModelSettings(answers.model, key, answers.base_url, settings.deadlines)
     try:
-        anyio.run(_one_call, model)
-    except TurnError as error:
-        return error.detail
+        anyio.run(_one_call, answers)
+    except (NoKey, TurnError) as error:
+        return str(error)
     return None
 
 
-async def _one_call(settings: ModelSettings) -> None:
+async def _one_call(answers: Answers) -> None:
     from openhands_acp.llm.via_litellm import LiteLLM
 
-    model = LiteLLM(settings)
+    settings = load_settings(Options(model=answers.model))
+    key = answers.typed_key or await _key_that_is_set(settings)
+    model = LiteLLM(ModelSettings(answers.model, key, answers.base_url, settings.deadlines))
     messages: list[Message] = [UserMessage((Text("Reply with the word: ready"),))]
     try:
         async with aclosing(model.stream(messages, ())) as chunks:
@@ -202,3 +204,13 @@ async def _one_call(settings: ModelSettings) -> None:
                 pass
     finally:
         await model.close()
+
+
+async def _key_that_is_set(settings: Settings) -> str | None:
+    if settings.api_key is not None or settings.late_key is None:
+        return settings.api_key.value if settings.api_key else None
+    return (await Keys(_environ, lambda _key: None).get(settings.late_key)).value
+
+
+async def _environ() -> Mapping[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in KEY_NAMES}

@@ -22,8 +22,14 @@ class Wire:
         self._file: TextIO = os.fdopen(
             os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
         )
-        self._redact = redactor(secrets)
+        self._secrets = list(secrets)
+        self._redact = redactor(self._secrets)
         self._rest = {"in": b"", "out": b""}
+
+    def learn(self, secret: str) -> None:
+        """Mask another one from now on: a key that was asked for only when it was wanted."""
+        self._secrets.append(secret)
+        self._redact = redactor(self._secrets)
 
     def record(self, direction: Literal["in", "out"], data: bytes) -> None:
         *lines, self._rest[direction] = (self._rest[direction] + data).split(b"\n")
@@ -40,5 +46,5 @@ class Wire:
 
 def open_wire(options: Options, path: Path) -> Wire:
     """Start the file anew. The keys that are configured now are masked in it."""
-    configured = load_settings(options).api_key
-    return Wire(path, [*keys_in(os.environ), *([configured.value] if configured else [])])
+    in_files = load_settings(options).secrets
+    return Wire(path, [*keys_in(os.environ), *(secret.value for secret in in_files)])

@@ -7,26 +7,37 @@ from pathlib import Path
 
 import pytest
 
+from openhands_acp.engine.budget import Critic, Limit, Limits
+from openhands_acp.engine.waiting import Persistence
 from openhands_acp.llm.model import Deadlines
 from openhands_acp.options import Options
 from openhands_acp.redaction import Secret
 from openhands_acp.settings import Settings, load_settings
+from openhands_acp.settings_files import LOCAL_SERVERS
 
 
 def write(home: Path, *, acp: str | None = None, openhands: object = None) -> Path:
     root = home / ".openhands"
     root.mkdir(exist_ok=True)
     if acp is not None:
-        (root / "acp.toml").write_text(acp, encoding="utf-8")
+        private(root / "acp.toml", acp)
     if openhands is not None:
-        (root / "agent_settings.json").write_text(json.dumps(openhands), encoding="utf-8")
+        private(root / "agent_settings.json", json.dumps(openhands))
     return root
+
+
+def private(path: Path, text: str) -> None:
+    """As `setup` leaves it: for its owner alone."""
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o600)
 
 
 def test_without_any_source_the_defaults_count(tmp_path: Path) -> None:
     assert load_settings(Options(), {}, tmp_path) == Settings(
+        choice=None,
         model=None,
         api_key=None,
+        late_key=None,
         base_url=None,
         mode="always-ask",
         home=tmp_path / ".openhands",
@@ -35,12 +46,23 @@ def test_without_any_source_the_defaults_count(tmp_path: Path) -> None:
         deadlines=Deadlines(),
         titles=True,
         thought_level="default",
-        max_steps=500,
-        max_cost=None,
+        limits=Limits(),
+        persistence=Persistence(),
+        critic=None,
+        purposes={},
         models=(),
+        profiles={},
+        local_servers=LOCAL_SERVERS,
         context_window=None,
+        max_output_tokens=None,
+        api="auto",
+        tool_calls="auto",
+        vision=None,
+        prompt="auto",
+        extra={},
         terminal="local",
         pass_env=(),
+        secrets=(),
         problems=(),
     )
 
@@ -51,36 +73,65 @@ def test_every_setting_of_the_file_counts(tmp_path: Path) -> None:
         api_key = "file-key"
         base_url = "http://127.0.0.1:1/v1"
         models = ["openai/b", "openai/a"]
+        local_servers = ["http://127.0.0.1:5"]
         mode = "plan"
         thought_level = "high"
         max_steps = 7
         max_cost = 2.5
+        retries = 2
+        fallback = ["openai/c"]
         context_window = 1000
+        api = "chat"
+        tool_calls = "native"
+        vision = false
+        prompt = "slim"
         terminal = "client"
         pass_env = ["OPENAI_API_KEY"]
         [deadlines]
         connect = 1
+        [limits.turn]
+        max_tokens = 9
+        [limits.session]
+        max_steps = 70
+        [critic]
+        enabled = true
+        max_rounds = 2
+        [purposes]
+        title = "openai/small"
         """
     root = write(tmp_path, acp=acp)
     options = Options(wire_file=Path("w"), log_file=Path("l"))
     assert load_settings(options, {}, tmp_path) == Settings(
+        choice="openai/a",
         model="openai/a",
         api_key=Secret("file-key"),
+        late_key=None,
         base_url="http://127.0.0.1:1/v1",
         mode="plan",
         home=root,
         wire_file=Path("w"),
         log_file=Path("l"),
-        # The two that are not set are those of a server on this machine.
-        deadlines=Deadlines(connect=1, first_token=600, between_chunks=600),
+        # Those that are not set are those of a server on this machine.
+        deadlines=Deadlines(connect=1, first_token=600, between_chunks=600, whole=7200),
         titles=True,
         thought_level="high",
-        max_steps=7,
-        max_cost=2.5,
+        limits=Limits(Limit(max_tokens=9, max_steps=7), Limit(max_cost=2.5, max_steps=70)),
+        persistence=Persistence(2, ("openai/c",)),
+        critic=Critic(2, 0.6),
+        purposes={"title": "openai/small"},
         models=("openai/a", "openai/b"),
+        profiles={},
+        local_servers=("http://127.0.0.1:5",),
         context_window=1000,
+        max_output_tokens=None,
+        api="chat",
+        tool_calls="native",
+        vision=False,
+        prompt="slim",
+        extra={},
         terminal="client",
         pass_env=("OPENAI_API_KEY",),
+        secrets=(Secret("file-key"),),
         problems=(),
     )
 
@@ -157,7 +208,7 @@ def test_the_files_are_where_the_environment_says(tmp_path: Path, named: str, ro
 
 
 def test_an_address_that_is_none_does_not_stop_the_settings(tmp_path: Path) -> None:
-    settings = load_settings(Options(), {"LLM_BASE_URL": "http://[::1"}, tmp_path)
+    settings = load_settings(Options(), {"LLM_MODEL": "a/b", "LLM_BASE_URL": "http://[::1"}, tmp_path)
     assert (settings.base_url, settings.deadlines) == ("http://[::1", Deadlines())
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,6 +20,8 @@ HOME = Path("/home/me/.openhands")
 class Choice:
     model: str | None
     api_key: object | None = None
+    late_key: object | None = None
+    extra: Mapping[str, object] = field(default_factory=dict[str, object])
     base_url: str | None = None
     home: Path = HOME
     problems: tuple[str, ...] = ()

@@ -6,10 +6,11 @@ offered and always say the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from openhands_acp.engine.choices import Choice
 from openhands_acp.engine.modes import Mode
 from openhands_acp.rpc.errors import INVALID_PARAMS, RpcError
 
@@ -36,7 +37,7 @@ class Options:
 
     mode: str
     model: str
-    models: Sequence[str]
+    models: Sequence[Choice]
     thought_level: str = "default"
     thought_levels: Sequence[str] = ()
     """What the model offers; the option is there if it offers any."""
@@ -48,10 +49,12 @@ class Options:
 
     def config_options(self) -> list[dict[str, Any]]:
         """`SessionConfigOption[]`: always the whole list."""
-        models = list(dict.fromkeys([*self.models, self.model]))
+        models = {choice.value: (choice.name, choice.description or None) for choice in self.models}
+        # What is chosen need not be on the list: it was typed, or its server is away.
+        models.setdefault(self.model, (self.model, None))
         options = [
             _select("mode", "Mode", self.mode, {mode: MODES[mode] for mode in MODES}),
-            _select("model", "Model", self.model, {model: (model, None) for model in models}),
+            _select("model", "Model", self.model, models),
         ]
         if self.thought_levels:
             # A level that this model does not have counts as none; it counts again with a model that has it.
@@ -72,7 +75,7 @@ class Options:
         raise RpcError(INVALID_PARAMS, f"there is no option {option_id!r}; the options are {known}")
 
 
-def _select(option_id: str, name: str, current: str, choices: dict[Any, tuple[str, str | None]]) -> dict[str, Any]:
+def _select(option_id: str, name: str, current: str, choices: Mapping[Any, tuple[str, str | None]]) -> dict[str, Any]:
     return {
         "id": option_id,
         "name": name,

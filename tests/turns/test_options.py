@@ -52,7 +52,7 @@ async def test_another_model_is_the_one_that_is_named(tmp_path: Path) -> None:
         (
             "session/set_config_option",
             {"configId": "model", "value": "x"},
-            "model cannot be 'x'; it is one of fake/model, ",
+            "model cannot be 'x': there is no such model; these can be chosen: fake/model, ",
         ),
         ("session/set_config_option", {"configId": "model", "value": True}, "model cannot be True; it is one of "),
         (
@@ -96,22 +96,9 @@ async def test_how_much_a_model_thinks_counts_from_its_next_call_and_is_kept(tmp
         for taken_up in (fork, loaded):
             assert {o["id"]: o["currentValue"] for o in taken_up["configOptions"]}["thought_level"] == "high"
         await running.prompt("more")
-        assert backend.opened == [("fake/model", "high")] * 3
+        assert set(backend.opened) == {("fake/model", "high")}
 
 
 async def test_a_model_that_does_not_think_offers_no_level(tmp_path: Path) -> None:
     async with agent(tmp_path) as running:
         assert (await choose(running, "low"))["data"]["details"].startswith("there is no option 'thought_level'")
-
-
-async def test_a_session_that_has_cost_what_it_may_asks_no_model(tmp_path: Path) -> None:
-    model = ScriptedModel([call("think", thought="Hm."), [say("One.")]])
-    async with agent(tmp_path, backend=TestBackend(model, titles=True, max_cost=0.02)) as running:
-        await running.prompt("hi")
-        assert await running.prompt("more") == {"stopReason": "end_turn"}
-        chunks = [u["content"]["text"] for u in running.editor.updates() if u["sessionUpdate"] == "agent_message_chunk"]
-        assert chunks[-1] == (
-            "This session has cost $0.02, which reaches its limit of $0.02. To go on, raise `max_cost` in acp.toml "
-            "and send the prompt again, or begin a new session."
-        )
-    assert len(model.requests) == 2
