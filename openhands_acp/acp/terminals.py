@@ -16,8 +16,8 @@ from typing import Any, TypeAlias, cast
 
 import anyio
 
+from openhands_acp.engine.cards import KeptOutput
 from openhands_acp.engine.keys import INTERRUPT
-from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Command, Exit, Job, Patience, Running, Sink, Spelt, Terminals
 from openhands_acp.rpc.errors import RemoteError
 
@@ -47,7 +47,7 @@ class _Terminal:
     line: str
     started: float
     ends_at: float
-    ended: Callable[[str], AbsPath | None]
+    ended: Callable[[str], KeptOutput | None]
     given: str = ""
     """Its output as it was last told to a sink."""
     status: Mapping[str, Any] | None = None
@@ -79,6 +79,10 @@ class ClientTerminals:
         if terminal is None:
             return await self.local.run(command, sink, patience)
         return await self._follow(terminal, sink, patience, lambda: command.placed(terminal.id))
+
+    def redefined(self) -> Mapping[str, str]:
+        # One shell, wherever it runs: `spell` and `local` share its state.
+        return self.local.redefined()
 
     async def attend(self, job: str, keys: str, sink: Sink, patience: Patience) -> Exit | Running:
         """Follow a job; the protocol has no way to type into it, but for ending it."""

@@ -5,26 +5,16 @@ Knows policy and the person's answer; knows nothing of tools, so no tool can for
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from anyio import to_thread
 
-from openhands_acp.engine.events import (
-    CallProgress,
-    Card,
-    CommandPlaced,
-    Event,
-    PermissionDecided,
-    Risk,
-    Shown,
-    ShownCommand,
-    ShownDiff,
-    ShownText,
-)
+from openhands_acp.engine.cards import Card, Shown, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.events import CallProgress, CommandPlaced, Event, PermissionDecided, Risk
 from openhands_acp.engine.keys import INTERRUPT, spelled
+from openhands_acp.engine.meanings import in_words, mark_of, other_meanings
 from openhands_acp.engine.merge import merge
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.modes import Mode
@@ -37,7 +27,9 @@ from openhands_acp.engine.policy import (
     Execute,
     Read,
     Type,
+    Verdict,
     Write,
+    covered_in_another_shell,
     decide,
     rule_for,
     rule_in_words,
@@ -48,19 +40,18 @@ from openhands_acp.engine.ports import (
     Exit,
     Files,
     Job,
-    Matches,
     Option,
-    Paths,
     Patience,
     Permissions,
-    Query,
     Question,
     Running,
-    Search,
+    ShellChanged,
     Sink,
     Terminals,
     TextFile,
 )
+from openhands_acp.engine.search import Matches, Paths, Query, Search
+from openhands_acp.engine.spelling import fenced, lf
 from openhands_acp.engine.tool import Rejected
 
 _NO = "the person said no to this. Do not try it again another way; ask or go on without it"
@@ -100,7 +91,7 @@ class Guard:
         """
         if isinstance(effect, Read) and is_inside(effect.path, self.readable):
             return
-        verdict = decide(self.mode(), effect, risk=self.risk, roots=self.roots, rules=self.rules())
+        verdict = self._verdict(effect)
         match verdict:
             case Allow():
                 # Looking first is not yet doing: a call that reads before it writes stays pending.
@@ -114,6 +105,13 @@ class Guard:
                 await self._ask(effect, shown, card or (replace(self.card, shown=shown) if shown else self.card))
             case _:
                 assert_never(verdict)
+
+    def allowed_in_another_shell(self, effect: Execute) -> bool:
+        """Tell whether the person will be asked only because the shell is not the one that they allowed it for."""
+        return isinstance(self._verdict(effect), Ask) and covered_in_another_shell(effect, self.rules())
+
+    def _verdict(self, effect: Effect) -> Verdict:
+        return decide(self.mode(), effect, risk=self.risk, roots=self.roots, rules=self.rules())
 
     async def _ask(self, effect: Effect, shown: tuple[Shown, ...], card: Card) -> None:
         rule = rule_for(effect)
@@ -176,7 +174,7 @@ class GuardedFiles:
         if self._made.get(path) == (after, before):
             # A call that failed half-way takes back what it did: nobody is asked whether it may.
             return
-        shown = ShownDiff(path, None if before is None else _lf(before), None if after is None else _lf(after))
+        shown = ShownDiff(path, None if before is None else lf(before.text), None if after is None else lf(after.text))
         whole = next((card for card in self._intended if _is_part(shown, card.shown)), None)
         if whole is None:
             await self.guard.permit(Write(path), shown, again=again)
@@ -188,7 +186,7 @@ class GuardedFiles:
         if permitted is None or permitted[0] == before:
             return False
         base, mine = permitted
-        return await to_thread.run_sync(merge, _lf(base), _lf(mine), _lf(before)) == _lf(after)
+        return await to_thread.run_sync(merge, lf(base.text), lf(mine.text), lf(before.text)) == lf(after.text)
 
     async def remove(self, path: AbsPath, *, replaces: TextFile) -> None:
         await self._permit(path, replaces, None)
@@ -210,8 +208,23 @@ class GuardedTerminals:
     guard: Guard
 
     async def run(self, command: Command, sink: Sink, patience: Patience) -> Exit | Running:
-        await self.guard.permit(Execute(command.line), ShownCommand(command.line))
-        return await self.terminals.run(replace(command, placed=self._placed), sink, patience)
+        while True:
+            redefined = self.terminals.redefined()
+            await self._permit(command.line, other_meanings(command.line, redefined))
+            try:
+                # A job may end while the person is asked, and leave the shell otherwise.
+                permitted = replace(command, placed=self._placed, redefined=redefined)
+                return await self.terminals.run(permitted, sink, patience)
+            except ShellChanged:
+                continue
+
+    async def _permit(self, line: str, meanings: Mapping[str, str]) -> None:
+        effect = Execute(line, mark_of(meanings))
+        why = [ShownText(in_words(meanings))] if self.guard.allowed_in_another_shell(effect) else []
+        await self.guard.permit(effect, ShownCommand(line), *why)
+
+    def redefined(self) -> Mapping[str, str]:
+        return self.terminals.redefined()
 
     async def attend(self, job: str, keys: str, sink: Sink, patience: Patience) -> Exit | Running:
         lines = {each.id: each.line for each in self.terminals.jobs()}
@@ -263,12 +276,6 @@ def _is_part(change: ShownDiff, whole: tuple[Shown, ...]) -> bool:
     return False
 
 
-def _lf(file: TextFile) -> str:
-    return file.text.replace("\r\n", "\n")
-
-
 def _typed(line: str, keys: str) -> ShownText:
-    said = f"{line}\n⟵ {spelled(keys)}"
-    ticks = max((len(run) for run in re.findall("`+", said)), default=0)
-    fence = "`" * max(3, ticks + 1)
-    return ShownText(f"Type into the running command:\n\n{fence}console\n$ {said}\n{fence}")
+    said = fenced(f"$ {line}\n⟵ {spelled(keys)}", "console")
+    return ShownText(f"Type into the running command:\n\n{said}")

@@ -3,7 +3,8 @@
 A rule that the person made ("always allow ...") is kept as text, so that the journal can hold it:
 `read:<path>` and `write:<path>` for one file, `words:<json list>` for command lines that begin with
 these words, `line:<command>` for one exact command line, `keys:<json [command, keys]>` for exactly
-these keys typed into exactly this program.
+these keys typed into exactly this program. `words@<mark>` and `line@<mark>` count only in a shell that takes
+words as it did when they were made (`meanings`), those without a mark only where it takes them as they read.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Write:
 @dataclass(frozen=True, slots=True)
 class Execute:
     line: str
+    mark: str = ""
+    """Of a shell that may run something else than the line says (`meanings.mark_of`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,8 @@ _PLAN = (
 
 # Words and quoted words only: no expansion, redirection, control operator, comment, assignment or line break,
 # so that what runs is one program with exactly these arguments, whatever the shell.
-_PLAIN = re.compile(r"""(?:[\w./:@%,+=-]+|'[^'\n]*'|"[^"\\$`!\n]*"|[ \t])+""")
+# Character by character: a word that could be matched in pieces would be tried in all of them.
+_PLAIN = re.compile(r"""(?:[\w./:@%,+=-]|'[^'\n]*'|"[^"\\$`!\n]*"|[ \t])+""")
 
 
 def _words(text: str) -> frozenset[str]:
@@ -123,9 +127,9 @@ def rule_for(effect: Effect) -> str:
             return f"read:{path}"
         case Write(path):
             return f"write:{path}"
-        case Execute(line):
-            words = _leading_words(line)
-            return f"words:{json.dumps(words, ensure_ascii=False)}" if words else f"line:{line}"
+        case Execute(line, mark):
+            words, at = _leading_words(line), f"@{mark}" if mark else ""
+            return f"words{at}:{json.dumps(words, ensure_ascii=False)}" if words else f"line{at}:{line}"
         case Type(line, keys):
             return f"keys:{json.dumps([line, keys], ensure_ascii=False)}"
         case _:
@@ -134,7 +138,9 @@ def rule_for(effect: Effect) -> str:
 
 def rule_in_words(rule: str, effect: Effect, shown_path: str) -> str:
     """Name the option, so that the person knows what they agree to."""
-    kind, _, value = rule.partition(":")
+    kind, mark, value = _parts(rule)
+    if mark:
+        return f"{rule_in_words(f'{kind}:{value}', effect, shown_path)}, with the shell as it is now"
     if kind == "words":
         return f"Always allow `{shlex.join(json.loads(value))} …` in this session"
     if kind == "line":
@@ -144,8 +150,20 @@ def rule_in_words(rule: str, effect: Effect, shown_path: str) -> str:
     return f"Always allow {'editing' if isinstance(effect, Write) else 'reading'} {shown_path} in this session"
 
 
-def _covers(rule: str, effect: Effect) -> bool:
+def covered_in_another_shell(effect: Execute, rules: Collection[str]) -> bool:
+    """Tell whether it would be allowed by a rule that was made when the shell took words otherwise."""
+    return any(_covers(rule, Execute(effect.line, _parts(rule)[1])) for rule in rules)
+
+
+def _parts(rule: str) -> tuple[str, str, str]:
+    """Split a rule into its kind, its mark and what it is about."""
     kind, _, value = rule.partition(":")
+    kind, _, mark = kind.partition("@")
+    return kind, mark, value
+
+
+def _covers(rule: str, effect: Effect) -> bool:
+    kind, mark, value = _parts(rule)
     match effect:
         case Read(path):
             # Who may change a file may look at it.
@@ -153,11 +171,13 @@ def _covers(rule: str, effect: Effect) -> bool:
         case Write(path):
             return kind == "write" and value == path
         case Execute(line):
+            if mark != effect.mark:
+                return False
             if kind == "line":
                 return value == line
             if kind != "words":
                 return False
-            words, prefix = _plain_words(line), json.loads(value)
+            words, prefix = plain_words(line), json.loads(value)
             return words[: len(prefix)] == prefix if words else False
         case Type(line, keys):
             # Who may run a command may not thereby say yes to all that it asks.
@@ -168,7 +188,7 @@ def _covers(rule: str, effect: Effect) -> bool:
 
 def _leading_words(line: str) -> list[str]:
     """Return the words that name what the command does, or nothing if only the whole line does."""
-    words = _plain_words(line)
+    words = plain_words(line)
     if not words or words[0] in _NEVER_BY_NAME or "/" in words[0]:
         return []
     if words[0] not in _WITH_SUBCOMMANDS:
@@ -179,8 +199,8 @@ def _leading_words(line: str) -> list[str]:
     return words[:2]
 
 
-def _plain_words(line: str) -> list[str]:
-    """Split a command line that is nothing but words; anything cleverer gives no words."""
+def plain_words(line: str) -> list[str]:
+    """Split a command line that is nothing but words, of which the first names a program; any other gives no words."""
     if not _PLAIN.fullmatch(line):
         return []
     words = shlex.split(line)

@@ -15,8 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
+from openhands_acp.engine.cards import KeptOutput
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import Command, Spelt
+from openhands_acp.engine.ports import Command, ShellChanged, Spelt
 from openhands_acp.local.output_log import OutputLog
 from openhands_acp.local.terminals import QUIETENED
 
@@ -39,8 +40,11 @@ class Elsewhere:
     def spell(self, command: Command) -> Spelt:
         """Have bash run it, whatever shell is asked to, for only bash carries all of the state.
 
-        Raises OSError if the folder that the shell was left in is gone; the next command begins anew.
+        Raises OSError if the folder that the shell was left in is gone; the next command begins anew. Raises
+        ShellChanged where it is not permitted as the shell is now.
         """
+        if command.redefined not in (None, self._state.redefined()):
+            raise ShellChanged
         cwd = self._cwd(command)
         mark = uuid4().hex
         if sys.platform == "win32" or not is_bash_here():
@@ -54,7 +58,7 @@ class Elsewhere:
             logger.warning("the state of the shell cannot be kept: %s", error)
             return Spelt(command.line, cwd, _VARIABLES, lambda output: self._kept(mark, output))
 
-        def ended(output: str) -> AbsPath | None:
+        def ended(output: str) -> KeptOutput | None:
             self._state.take_up(file)
             return self._kept(mark, output)
 
@@ -69,8 +73,8 @@ class Elsewhere:
         self._state.left = replace(left, cwd=command.cwd)
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), left.cwd)
 
-    def _kept(self, mark: str, output: str) -> AbsPath | None:
+    def _kept(self, mark: str, output: str) -> KeptOutput | None:
         log = OutputLog(self._spool / f"{mark}.txt" if self._spool is not None else None)
         log.add(output)
         log.close()
-        return log.path
+        return log.kept

@@ -20,7 +20,8 @@ from typing import IO, Literal
 from anyio import to_thread
 
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import BadPattern, FoundIn, Matches, Paths, Query
+from openhands_acp.engine.search import BadPattern, FoundIn, Matches, Paths, Query
+from openhands_acp.engine.spelling import lf
 from openhands_acp.local.environment import LoginEnvironment
 from openhands_acp.local.search_ignores import is_left_out
 from openhands_acp.local.search_patterns import PatternError, one_line
@@ -179,7 +180,7 @@ def _is_on_disk(path: AbsPath, text: str) -> bool:
         on_disk = decoded(Path(path).read_bytes())
     except OSError:
         return False
-    return on_disk is not None and on_disk == text.replace("\r\n", "\n")
+    return on_disk is not None and on_disk == lf(text)
 
 
 def _newest(found: Iterable[FoundIn], most: int | None = None) -> list[FoundIn]:

@@ -17,7 +17,7 @@ from typing import Any, assert_never
 
 import openhands_acp
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import FoundIn, FoundLine, Query
+from openhands_acp.engine.search import FoundIn, FoundLine, Query
 from openhands_acp.local.search_ignores import VERSION_CONTROL
 from openhands_acp.local.search_patterns import one_line
 from openhands_acp.local.search_plain import excerpt, fits

@@ -21,6 +21,9 @@ from openhands_acp.local.private_folder import PrivateFolder
 FILE = "OPENHANDS_SHELL"
 """Variable that names the file, for a shell that does not know BASH_ENV."""
 _LEFT, _OTHERS, _END = "# left", "# others", "# end"
+_BEGAN = ".began"
+"""Ends the name of a second file, in which the first shell tells its state as it was before any command."""
+_DEFINED = re.compile(r"^(?:(?:function )?(?P<function>\S+) \(\) *|alias (?:-- )?(?P<alias>[^=\s]+)=.*)$", re.MULTILINE)
 
 # What the shell itself keeps, counts or refuses to be told; and PWD, which is where the next one is started.
 _ITS_OWN = re.compile(
@@ -62,6 +65,19 @@ class Left:
     others: str
     """A script that puts it back: options, functions, aliases, umask."""
 
+    def since(self, began: Left | None) -> dict[str, str]:
+        """Return what names stand for something else than they did, and for what; see `Terminals.redefined`."""
+        before, now = began.meanings() if began is not None else {}, self.meanings()
+        return {name: now.get(name, "") for name in {**before, **now} if before.get(name) != now.get(name)}
+
+    def meanings(self) -> dict[str, str]:
+        found = {f"${variable.name}": variable.declared for variable in self.variables}
+        # Where one ends and the next begins, a function could hide from us: each name counts for all of them.
+        return {
+            **found,
+            **{match["function"] or match["alias"]: self.others for match in _DEFINED.finditer(self.others)},
+        }
+
 
 class ShellState:
     """The state of one session's shell, and the files by which it travels."""
@@ -69,6 +85,7 @@ class ShellState:
     def __init__(self) -> None:
         self.left: Left | None = None
         self.shell = shell_path()
+        self._began: Left | None = None
         self._latest = ""
         self._folder: PrivateFolder | None = None
 
@@ -87,9 +104,11 @@ class ShellState:
         """
         is_bash = is_bash_at(self.shell)
         path = os.path.join(self._place(), mark)
-        leaves = f"{{ {_BASH_LEAVES if is_bash else _SH_LEAVES}; }} >| {shlex.quote(path)} 2>/dev/null"
+        tells = f"{{ {_BASH_LEAVES if is_bash else _SH_LEAVES}; }} 2>/dev/null >| "
+        leaves = f"{tells}{shlex.quote(path)}"
         lines = [first, self._restored(environment, is_bash)]
         lines += [f"export {name}={shlex.quote(value)}" for name, value in own.items()]
+        lines += [f"{tells}{shlex.quote(path + _BEGAN)}"] if self.left is None else []
         # Whoever sets a trap for EXIT of its own leaves no state: the shell stays as it was before.
         lines += [f"unset {FILE}", f"trap {shlex.quote(leaves)} EXIT", ""]
         # Names and values may be any bytes, and are given back as such.
@@ -100,9 +119,12 @@ class ShellState:
 
     def take_up(self, path: str) -> None:
         """Go on where the shell stopped that read this file, unless another has begun since."""
-        left = take(path)
+        began, left = take(path + _BEGAN), take(path)
         if left is not None and path == self._latest:
-            self.left = left
+            self.left, self._began = left, began or self._began
+
+    def redefined(self) -> dict[str, str]:
+        return self.left.since(self._began) if self.left is not None else {}
 
     def entrance(self, path: str) -> dict[str, str]:
         """Return the variables by which a shell finds its file."""
@@ -110,7 +132,7 @@ class ShellState:
 
     def forget(self) -> None:
         """Begin anew with the next shell, and delete the files."""
-        self.left = None
+        self.left = self._began = None
         if self._folder is not None:
             self._folder.close()
         self._folder = None

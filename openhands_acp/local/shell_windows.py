@@ -64,12 +64,14 @@ class ShellState:
     def __init__(self) -> None:
         self.left: Left | None = None
         self.shell = shutil.which("pwsh") or "powershell"
+        self._began: dict[str, str] = {}
         self._folder: str | None = None
         self._delete: weakref.finalize[Any, ShellState] | None = None
 
     def begin(self, mark: str, environment: Mapping[str, str], own: Mapping[str, str], *, first: str = "") -> str:
         """Name the file that a new shell writes in the end. Variables that were removed come back."""
-        del environment, own, first
+        del own, first
+        self._began = self._began if self.left is not None else dict(environment)
         if self._folder is None:
             self._folder = tempfile.mkdtemp(prefix="openhands-acp-")
             self._delete = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
@@ -79,6 +81,12 @@ class ShellState:
         """Go on where the shell stopped that was given this file."""
         left = take(path)
         self.left = left or self.left
+
+    def redefined(self) -> dict[str, str]:
+        # Functions are not carried over, and variables that were removed come back.
+        left: Mapping[str, str] = self.left.variables if self.left is not None else {}
+        began = {name.upper(): value for name, value in self._began.items()}
+        return {f"${name.upper()}": value for name, value in left.items() if began.get(name.upper()) != value}
 
     def entrance(self, path: str) -> dict[str, str]:
         return {**(self.left.variables if self.left is not None else {}), FILE: path}

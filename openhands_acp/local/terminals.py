@@ -21,7 +21,7 @@ from uuid import uuid4
 import anyio
 import anyio.to_thread
 
-from openhands_acp.engine.ports import Command, Exit, Job, Patience, Running, Sink
+from openhands_acp.engine.ports import Command, Exit, Job, Patience, Running, ShellChanged, Sink
 from openhands_acp.local.environment import LoginEnvironment
 from openhands_acp.local.jobs import Minder
 from openhands_acp.local.output_log import OutputLog
@@ -132,11 +132,15 @@ class LocalTerminals:
     async def run(self, command: Command, sink: Sink, patience: Patience) -> Exit | Running:
         """Run where the shell was left. When there has been no output for a while, `sink` is called with none.
 
-        Raises OSError as the system does when the shell cannot start there.
+        Raises OSError as the system does when the shell cannot start there, and ShellChanged.
         """
         self._tidy()
         inherited = await self._inherited()
         return await self._see_to(self._start(command, inherited), sink, patience, "")
+
+    def redefined(self) -> Mapping[str, str]:
+        self._tidy()
+        return self._state.redefined()
 
     async def attend(self, job: str, keys: str, sink: Sink, patience: Patience) -> Exit | Running:
         run = self._jobs.pop(job, None)
@@ -174,6 +178,8 @@ class LocalTerminals:
         return {name: value for name, value in os.environ.items() if name not in self._hide}
 
     def _start(self, command: Command, inherited: Mapping[str, str]) -> _Run:
+        if command.redefined not in (None, self._state.redefined()):
+            raise ShellChanged
         mark = uuid4().hex
         # An agent inside a command of an agent: its commands are known to both.
         own = {MARK: f"{os.environ.get(MARK, '')} {mark}".strip()}
@@ -382,5 +388,5 @@ async def _drain(run: _Run, sink: Sink) -> set[Process]:
 def _exit(run: _Run, left: tuple[int, ...]) -> Exit:
     code = None if run.timed_out else run.shell.returncode
     if code is not None and code < 0:
-        return Exit(None, signal_name(-code), run.timed_out, run.seconds(), left, run.log.path)
-    return Exit(code, None, run.timed_out, run.seconds(), left, run.log.path)
+        return Exit(None, signal_name(-code), run.timed_out, run.seconds(), left, run.log.kept)
+    return Exit(code, None, run.timed_out, run.seconds(), left, run.log.kept)

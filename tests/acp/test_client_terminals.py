@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import pytest
 
 from openhands_acp.acp import terminals as terminals_module
@@ -24,6 +23,7 @@ from openhands_acp.rpc.errors import RemoteError
 from tests.harness.editor_terminals import EditorTerminals
 from tests.harness.jobs_conformance import JOB_CASES
 from tests.harness.terminals_conformance import CASES, check_case
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -152,8 +152,7 @@ async def test_no_exit_code_is_not_zero(cwd: AbsPath) -> None:
 async def test_output_is_heard_while_it_runs(cwd: AbsPath) -> None:
     async with bench(cwd) as it, anyio.create_task_group() as tasks:
         tasks.start_soon(it.run, "echo one; until [ -e gate ]; do sleep 0.01; done; echo two")
-        while it.output != "one\n":
-            await anyio.lowlevel.checkpoint()
+        await until(lambda: it.output == "one\n")
         (Path(cwd) / "gate").touch()
     assert it.output == "one\ntwo\n"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from openhands_acp.engine.events import Card, Event, ShownDiff
+from openhands_acp.engine.cards import Card, ShownDiff
+from openhands_acp.engine.events import Event
 from openhands_acp.engine.guard import Guard, GuardedFiles
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.paths import AbsPath

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from openhands_acp.engine.events import Card, Event
+from openhands_acp.engine.cards import Card
+from openhands_acp.engine.events import Event
 from openhands_acp.engine.guard import Guard, GuardedFiles, GuardedTerminals
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Answer, Exit, Job, Patience, Question

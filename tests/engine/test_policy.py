@@ -19,7 +19,9 @@ from openhands_acp.engine.policy import (
     Type,
     Verdict,
     Write,
+    covered_in_another_shell,
     decide,
+    plain_words,
     rule_for,
     rule_in_words,
 )
@@ -83,6 +85,26 @@ def test_a_rule_about_a_command_covers_nothing_that_is_typed_into_it() -> None:
         assert isinstance(decide("always-ask", Type(line, "y\r"), risk="LOW", roots=(ROOT,), rules=rules), Ask)
 
 
+@pytest.mark.parametrize("line", ["git status", "ls; rm b"])
+@pytest.mark.parametrize(
+    ("made", "now", "verdict"),
+    [("", "", Allow), ("ab", "ab", Allow), ("", "ab", Ask), ("ab", "", Ask), ("ab", "cd", Ask)],
+)
+def test_a_rule_counts_in_the_shell_that_it_was_made_for(
+    line: str, made: str, now: str, verdict: type[Verdict]
+) -> None:
+    rules, effect = {rule_for(Execute(line, made))}, Execute(line, now)
+    assert isinstance(decide("always-ask", effect, risk="LOW", roots=(ROOT,), rules=rules), verdict)
+    assert covered_in_another_shell(effect, rules)
+    assert not covered_in_another_shell(Execute("rm c", now), rules)
+
+
+@pytest.mark.parametrize("line", ["a" * 100_000 + " && b", "mkdir -p build/output && " * 1_000, "'x' " * 10_000 + "'"])
+def test_a_long_line_is_judged_at_once(line: str) -> None:
+    assert plain_words(line) == []
+    assert rule_for(Execute(line)) == f"line:{line}"
+
+
 def test_plan_mode_denies_even_what_a_rule_allows() -> None:
     effect = Execute("git status")
     assert isinstance(decide("plan", effect, risk="LOW", roots=(ROOT,), rules={rule_for(effect)}), Deny)
@@ -111,6 +133,8 @@ def test_a_link_that_leads_out_of_the_root_is_outside(tmp_path: Path) -> None:
         (Execute("./run.sh now"), "Always allow exactly this command in this session"),
         (Execute("ls; rm b"), "Always allow exactly this command in this session"),
         (Type("npm init", "y\r"), "Always allow typing exactly this into this command in this session"),
+        (Execute("git diff", "ab"), "Always allow `git diff …` in this session, with the shell as it is now"),
+        (Execute("rm a", "ab"), "Always allow exactly this command in this session, with the shell as it is now"),
     ],
 )
 def test_the_option_names_its_rule(effect: Effect, words: str) -> None:

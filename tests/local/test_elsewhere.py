@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import anyio
 import pytest
 
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import Command, Exit, Patience, Spelt
+from openhands_acp.engine.ports import Command, Exit, Patience, ShellChanged, Spelt
 from openhands_acp.local import elsewhere as elsewhere_module
 from openhands_acp.local.elsewhere import Elsewhere
 from openhands_acp.local.terminals import LocalTerminals
@@ -103,6 +105,27 @@ async def test_here_and_there_are_one_shell(cwd: AbsPath) -> None:
     assert run(elsewhere, cwd, "pwd; echo [$A]") == f"{cwd}\n[]\n"
 
 
+async def test_here_and_there_know_what_was_redefined_and_run_nothing_that_was_permitted_before(cwd: AbsPath) -> None:
+    local = LocalTerminals()
+    elsewhere = Elsewhere(local.state, None)
+    run(elsewhere, cwd, "true")
+    before = local.redefined()
+    run(elsewhere, cwd, "git() { true; }; export PAGER=less")
+    assert (set(before), set(local.redefined()) - set(before)) == (set(), {"git", "$PAGER"})
+    stale = replace(command("touch ran", cwd), redefined=before)
+    with pytest.raises(ShellChanged):
+        elsewhere.spell(stale)
+    with pytest.raises(ShellChanged):
+        await local.run(stale, ignored, Patience(None, 10))
+    assert not os.path.exists(f"{cwd}/ran")
+    await local.end()
+    assert local.redefined() == {}
+
+
+async def ignored(_text: str) -> None:
+    pass
+
+
 def test_a_folder_that_is_gone_is_told_once_and_the_next_begins_anew(cwd: AbsPath) -> None:
     elsewhere = Elsewhere(LocalTerminals().state, None)
     run(elsewhere, cwd, "mkdir sub; cd sub; A=1")
@@ -118,7 +141,8 @@ def test_a_long_output_is_kept_in_a_file(cwd: AbsPath, tmp_path: Path) -> None:
     short, long = (elsewhere.spell(command("true", cwd)).ended(text) for text in ("x\n", "x\n" * 20_000))
     assert short is None
     assert long is not None
-    assert Path(long).read_text() == "x\n" * 20_000
+    assert Path(long.path).read_text() == "x\n" * 20_000
+    assert (long.sha256, long.size) == (sha256(b"x\n" * 20_000).hexdigest(), 40_000)
 
 
 def test_without_bash_the_line_is_the_editors_shells(cwd: AbsPath, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import pytest
 
+from openhands_acp.engine.cards import KeptOutput
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import SHOWN, Command, Exit, Patience, Running
 from openhands_acp.local import output_log, shell_state
@@ -31,6 +33,7 @@ from tests.harness.terminals_conformance import (
     leave,
     run,
 )
+from tests.harness.waiting import until
 
 BRIEF = Patience(None, 0.03)
 Process = subprocess.Popen[bytes]
@@ -44,11 +47,13 @@ async def settled() -> list[int]:
 
     Without the dead ones that wait to be cleared away: of some, nobody can tell whose they are.
     """
-    alive: list[int] = []
+
+    def alive() -> list[int]:
+        return [pid for pid in descendants(os.getpid()) if look(pid)]
+
     with anyio.move_on_after(1):
-        while alive := [pid for pid in descendants(os.getpid()) if look(pid)]:
-            await anyio.lowlevel.checkpoint()
-    return alive
+        await until(lambda: not alive())
+    return alive()
 
 
 def make(hide: frozenset[str]) -> LocalTerminals:
@@ -92,7 +97,7 @@ async def test_cancelling_at_any_moment_leaves_neither_a_process_nor_a_file_open
                     await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()
         assert (moments, await settled()) == (moments, [])
-    assert open_files() == before
+    assert open_files() - before == set()
 
 
 async def test_a_command_that_ends_leaves_no_file_open(cwd: AbsPath) -> None:
@@ -127,7 +132,7 @@ async def test_cancelling_who_attends_at_any_moment_leaves_neither_a_process_nor
         # Cancelled before it began, it has not been attended.
         await terminals.end(running.job)
         assert (moments, await settled(), terminals.jobs()) == (moments, [], ())
-    assert open_files() == before
+    assert open_files() - before == set()
 
 
 @pytest.mark.parametrize(
@@ -218,6 +223,11 @@ async def test_who_waits_for_the_keyboard_is_not_waited_for(
     await terminals.end()
 
 
+def _named(file: Path) -> KeptOutput:
+    data = file.read_bytes()
+    return KeptOutput(AbsPath(str(file)), sha256(data).hexdigest(), len(data))
+
+
 async def test_long_output_and_that_of_jobs_is_in_a_file_and_short_output_is_not(cwd: AbsPath, tmp_path: Path) -> None:
     terminals = LocalTerminals(spool=tmp_path / "session" / "output")
     _, short = await run(terminals, cwd, f"seq {SHOWN // 6 + 1} | head -c {SHOWN}")
@@ -225,15 +235,16 @@ async def test_long_output_and_that_of_jobs_is_in_a_file_and_short_output_is_not
     _, running = await leave(terminals, cwd, "echo begun; read x; echo $x", Patience(0.2, 60))
     _, ended = await attend(terminals, running.job, "typed\r")
     assert isinstance(ended, Exit)
-    assert (short.log, running.log) == (None, ended.log)
     assert long.log is not None
     assert ended.log is not None
-    assert Path(long.log).read_text() == "".join(f"{i}\n" for i in range(1, 20001)) + " 2%d 1%\n�\n"
-    assert Path(ended.log).read_text() == "begun\ntyped\ntyped\n"
-    modes = {stat.S_IMODE(path.stat().st_mode) for path in (Path(long.log), Path(long.log).parent)}
-    assert modes == {0o600, 0o700}
+    assert (short.log, running.log) == (None, ended.log.path)
+    whole, typed = Path(long.log.path), Path(ended.log.path)
+    assert whole.read_text() == "".join(f"{i}\n" for i in range(1, 20001)) + " 2%d 1%\n�\n"
+    assert typed.read_text() == "begun\ntyped\ntyped\n"
+    assert (long.log, ended.log) == (_named(whole), _named(typed))
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (whole, whole.parent)} == {0o600, 0o700}
     await terminals.end()
-    assert Path(long.log).is_file()
+    assert whole.is_file()
 
 
 async def test_a_disk_that_fails_costs_the_file_and_not_the_command(cwd: AbsPath, tmp_path: Path) -> None:
@@ -246,7 +257,8 @@ async def test_a_file_of_output_has_an_end(cwd: AbsPath, tmp_path: Path, monkeyp
     monkeypatch.setattr(output_log, "LARGEST", 50_000)
     _, ended = await run(LocalTerminals(spool=tmp_path), cwd, "seq 200000")
     assert ended.log is not None
-    text = Path(ended.log).read_text()
+    assert ended.log == _named(Path(ended.log.path))
+    text = Path(ended.log.path).read_text()
     assert 50_000 <= len(text) <= 50_000 + 65_536 + 100
     assert text.endswith("this file holds no more …]\n")
 
