@@ -6,9 +6,9 @@ import stat
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 
-from openhands_acp.engine.events import Location
+from openhands_acp.engine.cards import Location, ShownDiff
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.spelling import lf
+from openhands_acp.engine.spelling import lf, lines_of
 
 _MOST = 50
 """Places of one file that are worth following."""
@@ -16,6 +16,10 @@ _GAP = 6
 """Lines that may lie between two changes of one place, as in a unified diff."""
 _COMPARABLE = 10_000
 """Lines that difflib gets through in the time a person would wait."""
+CONTEXT = 3
+"""Lines that are told around those that differ."""
+_WHOLE = 50_000
+"""Characters of a file that is shown whole."""
 _ANYBODY = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 
 
@@ -70,8 +74,44 @@ def same_ends(one: str, other: str) -> tuple[int, int]:
     return head, tail
 
 
+def diff_card(path: AbsPath, old: str | None, new: str) -> ShownDiff:
+    """Show a change whole, or of a large file only the lines that differ and three around them."""
+    if old is None or max(len(old), len(new)) <= _WHOLE:
+        return ShownDiff(path, old, new)
+    before, after, _ = without_common_ends(old, new)
+    return ShownDiff(path, "\n".join(before), "\n".join(after))
+
+
+def without_common_ends(old: str, new: str) -> tuple[list[str], list[str], int]:
+    """Split into lines, but for those that both begin and end with, less some context; also how many at the top."""
+    head, tail = same_ends(old, new)
+    top = max(0, old.count("\n", 0, head) - CONTEXT)
+    begin = _back(old, head)
+    one, other = _forth(old, len(old) - tail), _forth(new, len(new) - tail)
+    return lines_of(old[begin:one]), lines_of(new[begin:other]), top
+
+
 def _begins_line(text: str, at: int) -> bool:
     return at == 0 or text[at - 1] == "\n"
+
+
+def _back(text: str, at: int) -> int:
+    """Go as many lines back from where a line begins as belong to the context."""
+    for _ in range(CONTEXT):
+        if at == 0:
+            break
+        at = text.rfind("\n", 0, at - 1) + 1
+    return at
+
+
+def _forth(text: str, at: int) -> int:
+    """Go as many lines on from where a line begins as belong to the context."""
+    for _ in range(CONTEXT):
+        end = text.find("\n", at)
+        if end < 0:
+            return len(text)
+        at = end + 1
+    return at
 
 
 def _longest(most: int, holds: Callable[[int], bool]) -> int:

@@ -12,12 +12,13 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from anyio import to_thread
 
-from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.paths import AbsPath, MadeFolders
 from openhands_acp.engine.ports import DirEntry, FileChanged, TextFile, UnreadableFile
 from openhands_acp.local import charsets
 from openhands_acp.local.text import decode, decode_as, encode
@@ -35,23 +36,26 @@ _CANNOT_REPLACE = (errno.EACCES, errno.EPERM, errno.EBUSY)
 class LocalFiles:
     """`Files` on this machine's disk. A link is followed: its target is read and written."""
 
+    def __init__(self) -> None:
+        self._folders = MadeFolders()
+
     async def read(self, path: AbsPath) -> TextFile:
         source = Path(path)
         data = await _in_time(_size(source), lambda: _read(source))
-        return await _text_file(data)
+        return replace(await _text_file(data), mode=_mode(source))
 
     async def write(self, path: AbsPath, file: TextFile, *, replaces: TextFile | None) -> TextFile:
         data = encode(file)
         expected = None if replaces is None else encode(replaces)
         # One call from comparing to replacing: nothing of ours can come between.
-        found = await _in_time(len(data), lambda: _write(_real(path), data, expected))
+        found = await _in_time(len(data), lambda: self._write(_real(path), data, expected, file.mode))
         if found != expected:
             raise FileChanged(path, None if found is None else await _text_file(found))
         return file
 
     async def remove(self, path: AbsPath, *, replaces: TextFile) -> None:
         expected = encode(replaces)
-        found = await _in_time(len(expected), lambda: _remove(_real(path), expected))
+        found = await _in_time(len(expected), lambda: self._remove(_real(path), expected))
         if found != expected:
             raise FileChanged(path, None if found is None else await _text_file(found))
 
@@ -61,6 +65,32 @@ class LocalFiles:
 
     async def entries(self, path: AbsPath) -> list[DirEntry]:
         return await to_thread.run_sync(_entries, Path(path), abandon_on_cancel=True)
+
+    def _write(self, path: Path, data: bytes, expected: bytes | None, mode: int | None) -> bytes | None:
+        """Write if the file is `expected`; return what it was."""
+        found = _read_if_there(path)
+        if found != expected:
+            return found
+        if found is not None:
+            _refuse_read_only(path)
+            _replace(path, data)
+            return found
+        self._folders.make_for(str(path))
+        try:
+            _create(path, data, mode)
+        except FileExistsError:
+            return _read(path)
+        except OSError:
+            self._folders.remove_for(str(path))
+            raise
+        return None
+
+    def _remove(self, path: Path, expected: bytes) -> bytes | None:
+        found = _read_if_there(path)
+        if found == expected:
+            path.unlink()
+            self._folders.remove_for(str(path))
+        return found
 
 
 async def _in_time(size: int, work: Callable[[], R]) -> R:
@@ -93,6 +123,14 @@ def _size(path: Path) -> int:
     return status.st_size
 
 
+def _mode(path: Path) -> int | None:
+    # Not what lets a program run as its owner: that was given to another file.
+    try:
+        return stat.S_IMODE(path.stat().st_mode) & 0o777
+    except OSError:
+        return None
+
+
 def _read(path: Path, limit: int = LIMIT) -> bytes:
     size = _size(path)
     if size <= limit:
@@ -121,36 +159,14 @@ def _entries(path: Path) -> list[DirEntry]:
 # ---------------------------------------------------------------- writing
 
 
-def _write(path: Path, data: bytes, expected: bytes | None) -> bytes | None:
-    """Write if the file is `expected`; return what it was."""
-    found = _read_if_there(path)
-    if found != expected:
-        return found
-    if found is None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _create(path, data)
-        except FileExistsError:
-            return _read(path)
-    else:
-        _refuse_read_only(path)
-        _replace(path, data)
-    return found
-
-
-def _remove(path: Path, expected: bytes) -> bytes | None:
-    found = _read_if_there(path)
-    if found == expected:
-        path.unlink()
-    return found
-
-
-def _create(path: Path, data: bytes) -> None:
+def _create(path: Path, data: bytes, mode: int | None) -> None:
     # Not by way of a temporary file: only an exclusive open cannot overwrite somebody's new file.
     with path.open("xb") as stream:
         try:
             stream.write(data)
             stream.flush()
+            if mode is not None:
+                path.chmod(mode)
         except OSError:
             path.unlink()
             raise

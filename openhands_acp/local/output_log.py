@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
+from hashlib import sha256
 from pathlib import Path
 
+from openhands_acp.engine.cards import KeptOutput
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import SHOWN
 from openhands_acp.engine.screen import Cleaner
@@ -32,11 +34,18 @@ class OutputLog:
         self._is_closed = False
         self._file: int | None = None
         """Its descriptor."""
+        self._hash = sha256()
+        self._bytes = 0
 
     @property
     def path(self) -> AbsPath | None:
         """The file, if there is one."""
         return AbsPath(str(self._place)) if self._file is not None and self._place is not None else None
+
+    @property
+    def kept(self) -> KeptOutput | None:
+        """The file as it is now, if there is one; for good once it is closed."""
+        return KeptOutput(self.path, self._hash.hexdigest(), self._bytes) if self.path is not None else None
 
     def add(self, text: str) -> None:
         if self._place is not None and self._size < LARGEST:
@@ -81,6 +90,8 @@ class OutputLog:
     def _put(self, file: int, text: str) -> None:
         try:
             data = memoryview(text.encode(errors="replace"))
+            self._hash.update(data)
+            self._bytes += len(data)
             while data:
                 data = data[os.write(file, data) :]
         except OSError as error:

@@ -19,7 +19,6 @@ from openhands_acp.options import Options
 from openhands_acp.providers import keys_in
 from openhands_acp.redaction import redactor
 from openhands_acp.settings import load_settings
-from openhands_acp.settings_files import read_acp, read_openhands
 from openhands_acp.store.library import Summary
 from openhands_acp.store.reading import Stored
 
@@ -34,9 +33,8 @@ _ESCAPE = re.compile(r"(\\(?:[nrtbfve]|[ux][0-9A-Fa-f]{2,4}|033)(?:\[[0-9;]*[A-Z
 
 def masking(environ: Mapping[str, str], home: Path) -> Mask:
     """Return what masks all keys that are configured here, in force or not, and whatever looks like one."""
-    in_force = load_settings(Options(), environ).api_key
-    written = [read_acp(home / "acp.toml")[0].api_key, read_openhands(home / "agent_settings.json")[0].api_key]
-    redact = redactor([*keys_in(environ), *([in_force.value] if in_force else []), *filter(None, written)])
+    in_files = load_settings(Options(), {**environ, "OPENHANDS_PERSISTENCE_DIR": str(home)}).secrets
+    redact = redactor([*keys_in(environ), *(secret.value for secret in in_files)])
 
     def by_pieces(text: str) -> str:
         masked = redact(text)
@@ -70,7 +68,8 @@ def _masked(value: Any, mask: Mask) -> Any:
             # Base64 has no keys to read, and a chance hit would spoil the picture.
             return value
         case ActionEvent():
-            return replace(_masked_fields(value, mask), arguments=_masked_json(value.arguments, mask))
+            mended = value.mended and _masked_json(value.mended, mask)
+            return replace(_masked_fields(value, mask), arguments=_masked_json(value.arguments, mask), mended=mended)
         case tuple() | list():
             items = [_masked(item, mask) for item in cast("Sequence[Any]", value)]
             return tuple(items) if isinstance(value, tuple) else items

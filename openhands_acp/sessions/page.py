@@ -15,7 +15,8 @@ from typing import assert_never
 from markdown_it import MarkdownIt
 
 from openhands_acp.display import Row, diff_rows, plain
-from openhands_acp.engine.events import Card, PlanEntry, Shown, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.cards import Card, Shown, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.events import PlanEntry
 from openhands_acp.engine.messages import Image, Part, Text
 from openhands_acp.sessions.page_style import POLICY, STYLE
 from openhands_acp.sessions.shelf import Found

@@ -18,6 +18,7 @@ from openhands_acp.sessions.masking import Mask, masked_stored, masked_summary, 
 from openhands_acp.settings import load_settings
 from openhands_acp.store.library import Library, NoSuchSession, Stored, Summary, UnreadableSession
 from openhands_acp.store.openhands import conversations, read_conversation
+from openhands_acp.store.outputs import what_is_lost
 
 LAST = "last"
 _SHOWN_CANDIDATES = 5
@@ -92,7 +93,9 @@ class Shelf:
         try:
             if found.is_openhands:
                 return masked_stored(read_conversation(self.conversations, found.id), self.mask)
-            return masked_stored(self.library.read(found.id), self.mask)
+            stored = self.library.read(found.id)
+            lost = tuple(what_is_lost(stored.entries))
+            return masked_stored(replace(stored, notes=stored.notes + lost), self.mask)
         except NoSuchSession as error:
             raise Refused(f"session {found.id} is gone") from error
         except UnreadableSession as error:

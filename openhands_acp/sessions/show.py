@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from openhands_acp import display
-from openhands_acp.engine.events import Card, PlanEntry, Shown, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.cards import Card, Shown, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.events import PlanEntry
 from openhands_acp.engine.messages import Image, Part
 from openhands_acp.engine.messages import Text as TextPart
 from openhands_acp.sessions.shelf import Found

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, assert_never
 
 from openhands_acp.engine import events
-from openhands_acp.engine.events import Card, Entry, PlanEntry, Shown, ShownText
+from openhands_acp.engine.cards import Card, Shown, ShownText
+from openhands_acp.engine.cost import Spending
+from openhands_acp.engine.events import Entry, PlanEntry
 from openhands_acp.engine.messages import Image, Part, Text, plain_text
 
 Status: TypeAlias = Literal["completed", "failed", "pending"]
@@ -95,9 +97,10 @@ def scenes(entries: Sequence[Entry]) -> Iterator[Scene]:
 
 
 def totals(entries: Sequence[Entry]) -> Totals:
-    mode, model, given, got = "", "", 0, 0
-    cost: float | None = 0.0
+    mode, model = "", ""
+    spending = Spending()
     for entry in entries:
+        spending.apply(entry.event)
         match entry.event:
             case events.ConversationStarted():
                 mode, model = entry.event.mode or mode, entry.event.model or model
@@ -105,12 +108,10 @@ def totals(entries: Sequence[Entry]) -> Totals:
                 mode = value
             case events.ConversationStateUpdateEvent(key="model", value=value):
                 model = value
-            case events.UsageEvent(usage=usage):
-                given, got = given + usage.input_tokens, got + usage.output_tokens
-                cost = None if cost is None or usage.cost_usd is None else cost + usage.cost_usd
             case _:
                 pass
-    return Totals(model, mode, given, got, cost)
+    whole = spending.session.whole
+    return Totals(model, mode, whole.input_tokens, whole.output_tokens, spending.session.cost_usd)
 
 
 @dataclass(slots=True)
@@ -157,6 +158,9 @@ class _Telling:
         | events.InterruptEvent
         | events.ConversationStateUpdateEvent
         | events.UsageEvent
+        | events.ResponseDropped
+        | events.Condensation
+        | events.QuestionAnswered
         | events.CheckpointTaken,
     ) -> Iterator[Scene]:
         match event:
@@ -174,6 +178,9 @@ class _Telling:
                 yield from self._failed(event.tool_call_id, event.shown, event.error)
             case events.CheckpointTaken(card=Card() as card):
                 yield Called(card, "completed", card.shown, self._decisions.pop(event.tool_call_id, ""))
+            case events.QuestionAnswered():
+                shown = (*event.card.shown, ShownText(event.answer))
+                yield Called(event.card, "completed", shown, self._decisions.pop(event.tool_call_id, ""))
             case (
                 events.ConversationStarted()
                 | events.SystemPromptEvent()
@@ -182,6 +189,8 @@ class _Telling:
                 | events.InterruptEvent()
                 | events.ConversationStateUpdateEvent()
                 | events.UsageEvent()
+                | events.ResponseDropped()
+                | events.Condensation()
                 | events.CheckpointTaken()
             ):
                 pass

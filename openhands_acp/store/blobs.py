@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -132,10 +132,15 @@ class Blobs:
     def sync(self) -> None:
         """Make the files since the last time survive a power cut. Raises OSError."""
         new, self._new = self._new, []
-        for path in new:
-            _sync(path)
-        if new:
-            sync_folder(self.folder)
+        sync_files(new)
+
+
+def sync_files(paths: Sequence[Path]) -> None:
+    """Make files survive a power cut, with their names. Raises OSError."""
+    for path in paths:
+        _sync(path)
+    for folder in {path.parent for path in paths}:
+        sync_folder(folder)
 
 
 def sync_folder(path: Path) -> None:

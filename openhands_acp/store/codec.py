@@ -14,16 +14,18 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any, Literal, TypeGuard, Union, assert_never, cast, get_args, get_origin, get_type_hints
 
-from openhands_acp.engine import events, messages
+from openhands_acp.engine import cards, events, messages
 from openhands_acp.engine.events import Durable, Entry, Source
 from openhands_acp.engine.messages import Image, JsonObject, Text
 
-VERSION = 2
-"""1 had neither checkpoints nor thought levels; everything in it is spelt as in 2."""
+VERSION = 3
+"""1 had neither checkpoints nor thought levels, 2 no dropped answers, condensations and questions.
+
+Everything in both is spelt as in 3."""
 
 _KINDS: dict[str, type] = {kind.__name__: kind for kind in get_args(Durable)}
 _TAGGED: dict[str, type] = {
-    tagged.__name__: tagged for tagged in (Text, Image, events.ShownText, events.ShownCommand, events.ShownDiff)
+    tagged.__name__: tagged for tagged in (Text, Image, cards.ShownText, cards.ShownCommand, cards.ShownDiff)
 }
 """Members of unions inside events: each record of one says its type."""
 
@@ -69,7 +71,7 @@ def source_of(event: Durable) -> Source:
             return "user" if event.role == "user" else "agent"
         case events.NoticeEvent():
             return "user" if event.channel == "user" else "environment"
-        case events.PermissionDecided() | events.InterruptEvent() | events.TurnStarted():
+        case events.PermissionDecided() | events.QuestionAnswered() | events.InterruptEvent() | events.TurnStarted():
             return "user"
         case (
             events.SystemPromptEvent()
@@ -87,6 +89,8 @@ def source_of(event: Durable) -> Source:
             | events.ConversationErrorEvent()
             | events.ConversationStateUpdateEvent()
             | events.UsageEvent()
+            | events.ResponseDropped()
+            | events.Condensation()
             | events.CheckpointTaken()
         ):
             return "environment"

@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from openhands_acp.engine.events import Entry, TurnStarted
 from openhands_acp.engine.ports import Taken
-from openhands_acp.store.blobs import LIMIT, Blobs, put_away, sync_folder
+from openhands_acp.store.blobs import LIMIT, Blobs, put_away, sync_files, sync_folder
 from openhands_acp.store.codec import to_json
 from openhands_acp.store.index import NOTHING, Index, glance_of
 from openhands_acp.store.lock import BINARY, NOFOLLOW, Lock
+from openhands_acp.store.outputs import outputs_in
 from openhands_acp.store.reading import BLOBS_NAME, JOURNAL_NAME, Stored, parsed
 
 LOCK_NAME = "lock"
@@ -38,6 +40,8 @@ class FileJournal:
         self._on_failure = on_failure
         self._index = Index(folder.parent)
         self._blobs = Blobs(folder / BLOBS_NAME)
+        self._outputs: list[Path] = []
+        """Named since the last time that all was synced."""
         self._lock: Lock | None = None
         self._fd: int | None = None
         self._written = glance_of(after.entries, after.size) if after and after.size else NOTHING
@@ -86,6 +90,11 @@ class FileJournal:
             return
         try:
             self._blobs.sync()
+            outputs, self._outputs = self._outputs, []
+            for output in outputs:
+                # A command may have deleted what another printed: the journal says what it was.
+                with suppress(OSError):
+                    sync_files([output])
             os.fsync(fd)
             for folder in self._path.parents[:2]:
                 sync_folder(folder)
@@ -151,6 +160,7 @@ class FileJournal:
         data = b"".join(map(self._line, entries))
         if os.write(self._fd, data) != len(data):
             raise OSError(28, "the record was cut short", str(self._path))
+        self._outputs += [Path(output.path) for output in outputs_in(entries) if output.sha256]
         # In one step: a thread that syncs reads it.
         self._written = glance_of(entries, self._written.size + len(data), self._written)
 

@@ -10,17 +10,19 @@ import re
 import shutil
 import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
+from openhands_acp.engine.events import Entry
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.store.index import Glance, Index, Key
 from openhands_acp.store.journal import LOCK_NAME, FileJournal
 from openhands_acp.store.lock import Lock
+from openhands_acp.store.outputs import OUTPUT_NAME, copied
 from openhands_acp.store.reading import (
     JOURNAL_NAME,
     NoSuchSession,
@@ -62,6 +64,14 @@ class Library:
     def journal(self, session_id: str, on_failure: Callable[[str], None], after: Stored | None = None) -> FileJournal:
         """Open a journal to write to, a new one or the continuation of what was read. Raises NoSuchSession."""
         return FileJournal(self._place(session_id), on_failure, after)
+
+    def copied(self, entries: Iterable[Entry], session_id: str) -> tuple[Entry, ...]:
+        """Return a conversation for a session of its own, whose folder gets the files that it names."""
+        return tuple(copied(entries, self._place(session_id)))
+
+    def output_folder(self, session_id: str) -> Path:
+        """Return where a session's terminals put long outputs."""
+        return self._place(session_id) / OUTPUT_NAME
 
     def page(self, cwd: str | None, cursor: str | None) -> tuple[list[Summary], str | None]:
         """Return the next sessions, newest first, and the cursor of the page after. Raises BadCursor."""

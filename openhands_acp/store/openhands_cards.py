@@ -5,13 +5,14 @@ Knows the arguments and observations of its tools, of this and of older releases
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any, Literal, cast
 
-from openhands_acp.engine.events import Card, Location, PlanEntry, Shown, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine import spelling
+from openhands_acp.engine.cards import Card, Location, Shown, ShownCommand, ShownText
+from openhands_acp.engine.diffs import diff_card
+from openhands_acp.engine.events import PlanEntry
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath, absolute, shortened
 
@@ -26,7 +27,6 @@ _STATUS: Mapping[str, Literal["pending", "in_progress", "completed"]] = {
 _TITLE = 200
 _PERSON = 8_000
 """Characters of output on a card."""
-_WHOLE_DIFF = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +112,7 @@ def one_line(text: str) -> str:
 
 def fenced(text: str) -> ShownText:
     """Show text as it is, whatever Markdown it contains."""
-    longest = max(map(len, re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return ShownText(f"{fence}\n{_bounded(text)}\n{fence}")
+    return ShownText(spelling.fenced(_bounded(text)))
 
 
 # ---------------------------------------------------------------- terminal
@@ -149,9 +147,9 @@ def _editor_card(command: str, path: AbsPath, arguments: Mapping[str, Any], root
         case "view", _:
             return Card(title, "read", place)
         case "create", {"file_text": str(text)}:
-            return Card(title, "edit", place, (_diff(path, None, text),))
+            return Card(title, "edit", place, (diff_card(path, None, text),))
         case "str_replace", {"old_str": str(old), "new_str": str(new)}:
-            return Card(title, "edit", place, (_diff(path, old, new),))
+            return Card(title, "edit", place, (diff_card(path, old, new),))
         case _:
             return Card(title, "edit", place)
 
@@ -172,23 +170,9 @@ def _editor_seen(path: AbsPath, text: str, is_error: bool, seen: Mapping[str, An
         case {"new_content": str(new)} if seen.get("command") != "view" and not is_error:
             old = seen.get("old_content")
             before = old if isinstance(old, str) and seen.get("prev_exist", True) else None
-            return Seen(text, is_error, (_diff(path, before, new),), place, {"path": path})
+            return Seen(text, is_error, (diff_card(path, before, new),), place, {"path": path})
         case _:
             return Seen(text, is_error, (fenced(text),) if text else (), place, {"path": path})
-
-
-def _diff(path: AbsPath, old: str | None, new: str) -> ShownDiff:
-    """Show a change whole, or of a large file the lines that differ."""
-    if old is None or max(len(old), len(new)) <= _WHOLE_DIFF:
-        return ShownDiff(path, old, new)
-    before, after = old.splitlines(), new.splitlines()
-    top = _alike(before, after)
-    bottom = _alike(before[top:][::-1], after[top:][::-1])
-    return ShownDiff(path, "\n".join(before[top : len(before) - bottom]), "\n".join(after[top : len(after) - bottom]))
-
-
-def _alike(one: list[str], other: list[str]) -> int:
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _bounded(text: str) -> str:

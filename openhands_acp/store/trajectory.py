@@ -2,9 +2,10 @@
 
 Of what OpenHands has no kind for, plans, notices, permissions, usage, checkpoints, mode, model, title and the
 session's start become a `ConversationStateUpdateEvent` each, under a key of our own. Left out are: how
-turns begin and end (but for an `InterruptEvent` where the person stopped one), cards and other output
-that only a person sees, the person's stop itself (it is told where the turn ends), and reasoning
-blocks that are no list of objects. A model that reads a trajectory back reads what it read before.
+turns begin and end (but for an `InterruptEvent` where the person stopped one), answers that failed on
+their way, cards and other output that only a person sees, the person's stop itself (it is told where
+the turn ends), and reasoning blocks that are no list of objects. A model that reads a trajectory back
+reads what it read before.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, assert_never, cast
 
+from openhands_acp.engine import cards
 from openhands_acp.engine import events as ours
 from openhands_acp.engine.events import Entry
 from openhands_acp.engine.messages import Image, JsonValue, Part, Text, plain_text
@@ -41,6 +43,9 @@ _KEYS: Mapping[type, str] = {
     ours.NoticeEvent: "notice",
     ours.PermissionDecided: "permission",
     ours.UsageEvent: "usage",
+    ours.ResponseDropped: "response_dropped",
+    ours.Condensation: "condensation",
+    ours.QuestionAnswered: "question",
     ours.CheckpointTaken: "checkpoint",
 }
 """Keys of our own, for what OpenHands has no kind for."""
@@ -48,8 +53,9 @@ _KEYS: Mapping[type, str] = {
 
 def to_openhands(entries: Sequence[Entry]) -> list[Wire]:
     """Translate a conversation, in its order; the calls of one response stand side by side, as OpenHands wants them."""
-    writing = _Writing(_responses(entries))
-    return [event for entry in entries for event in writing.events_of(entry)]
+    kept = _without_dropped(entries)
+    writing = _Writing(_responses(kept))
+    return [event for entry in kept for event in writing.events_of(entry)]
 
 
 def export_zip(entries: Sequence[Entry], file: BinaryIO) -> None:
@@ -69,6 +75,26 @@ class _Response:
     blocks: JsonValue = None
     actions: list[tuple[Entry, ours.ActionEvent]] = field(default_factory=list[tuple[Entry, ours.ActionEvent]])
     is_written: bool = False
+
+
+def _without_dropped(entries: Sequence[Entry]) -> list[Entry]:
+    """Leave out answers that failed on their way, with the results of their calls: no model ever reads them."""
+    events = [entry.event for entry in entries]
+    dropped = {event.response_id for event in events if isinstance(event, ours.ResponseDropped)}
+    calls = {
+        event.tool_call_id for event in events if isinstance(event, ours.ActionEvent) and event.response_id in dropped
+    }
+
+    def stays(event: ours.Durable) -> bool:
+        match event:
+            case ours.MessageEvent(role="assistant") | ours.ThoughtEvent() | ours.ActionEvent():
+                return _response_id(event) not in dropped
+            case ours.ObservationEvent() | ours.UserRejectObservation() | ours.AgentErrorEvent():
+                return event.tool_call_id not in calls
+            case _:
+                return True
+
+    return [entry for entry in entries if stays(entry.event)]
 
 
 def _response_id(event: ours.MessageEvent | ours.ThoughtEvent | ours.ActionEvent) -> str:
@@ -145,7 +171,12 @@ class _Writing:
             action=_parsed(action),
             tool_name=action.tool_name,
             tool_call_id=call_id,
-            tool_call={"id": call_id, "name": action.tool_name, "arguments": action.arguments, "origin": "completion"},
+            tool_call={
+                "id": call_id,
+                "name": action.tool_name,
+                "arguments": action.mended or action.arguments,
+                "origin": "completion",
+            },
             llm_response_id=action.response_id,
             security_risk=action.security_risk,
         )
@@ -180,6 +211,9 @@ class _Writing:
         | ours.ConversationErrorEvent
         | ours.ConversationStateUpdateEvent
         | ours.UsageEvent
+        | ours.ResponseDropped
+        | ours.Condensation
+        | ours.QuestionAnswered
         | ours.CheckpointTaken,
     ) -> Iterator[Wire]:
         match event:
@@ -193,7 +227,7 @@ class _Writing:
                 yield _state(entry, event.key, event.value)
             case ours.PlanUpdated():
                 yield _state(entry, "plan", _fields(entry)["entries"])
-            case ours.CheckpointTaken(told=str() as told):
+            case ours.CheckpointTaken(told=str() as told) | ours.NoticeEvent(told=str() as told):
                 message = {"role": "user", "content": [_text(told)]}
                 yield _wire(entry, "MessageEvent", llm_message=message, activated_skills=[], extended_content=[])
             case (
@@ -201,6 +235,9 @@ class _Writing:
                 | ours.NoticeEvent()
                 | ours.PermissionDecided()
                 | ours.UsageEvent()
+                | ours.ResponseDropped()
+                | ours.Condensation()
+                | ours.QuestionAnswered()
                 | ours.CheckpointTaken()
             ):
                 yield _state(entry, _KEYS[type(event)], _fields(entry))
@@ -244,6 +281,9 @@ def _part(part: Part) -> Wire:
 
 
 def _blocks(blocks: JsonValue) -> list[JsonValue]:
+    """Return Claude's signed thoughts, which are all that OpenHands has a place for."""
+    if isinstance(blocks, Mapping):
+        blocks = blocks.get("content") if blocks.get("form") == "thinking_blocks" else None
     listed = blocks if isinstance(blocks, list) else []
     return listed if all(isinstance(block, Mapping) for block in listed) else []
 
@@ -251,7 +291,7 @@ def _blocks(blocks: JsonValue) -> list[JsonValue]:
 def _parsed(action: ours.ActionEvent) -> Wire | None:
     """Spell a call as OpenHands' tools parse it; None if it is no JSON object, which OpenHands never runs."""
     try:
-        value: object = json.loads(action.arguments, strict=False)
+        value: object = json.loads(action.mended or action.arguments, strict=False)
     except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict):
@@ -269,9 +309,9 @@ def _observation(event: ours.ObservationEvent) -> Wire:
     raw = event.raw_output or {}
     for item in event.shown:
         match item:
-            case ours.ShownDiff(path, old, new) if event.tool_name == "file_editor":
+            case cards.ShownDiff(path, old, new) if event.tool_name == "file_editor":
                 seen |= {"path": path, "prev_exist": old is not None, "old_content": old, "new_content": new}
-            case ours.ShownCommand(line) if event.tool_name == "terminal":
+            case cards.ShownCommand(line) if event.tool_name == "terminal":
                 seen |= {"command": line, "exit_code": raw.get("exit_code"), "timeout": bool(raw.get("timed_out"))}
             case _:
                 pass

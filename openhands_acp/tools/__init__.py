@@ -11,6 +11,7 @@ from openhands_acp.tools.file_editor import file_editor
 from openhands_acp.tools.finish import finish
 from openhands_acp.tools.glob import glob
 from openhands_acp.tools.grep import grep
+from openhands_acp.tools.slim import SLIM, slimmed
 from openhands_acp.tools.task_tracker import task_tracker
 from openhands_acp.tools.terminal import terminal
 from openhands_acp.tools.think import think
@@ -23,19 +24,22 @@ _KNOWS_PATCHES = re.compile(r"(?:^|[/.:])(?:gpt-5(?![0-9])|o[1-9](?![0-9a-z])|[\
 """OpenAI's models that were taught its patches, as LiteLLM spells their names: `azure/gpt-5.1`, `o4-mini`."""
 
 
-def tools_for(model: str, kept: Sequence[str] = ()) -> tuple[Tool, ...]:
+def tools_for(model: str, kept: Sequence[str] = (), *, slim: bool = False) -> tuple[Tool, ...]:
     """Make the tools of a session that begins with `model`.
 
     One that is taken up again has `kept` in its prompt, and keeps those that there are, in their order,
     whatever its model is now: tools that come and go confuse models, and spoil their providers' caches.
-    But one that was somebody else's, with tools that do not suffice here, gets ours.
+    But one that was somebody else's, with tools that do not suffice here, gets ours. `slim` is for small models.
     """
     tools = {tool.spec.name: tool for tool in (make() for make in BUILTIN)}
+    is_kept = set(kept) >= _NEEDED
+    if (is_kept and tuple(kept) == SLIM) or (slim and not is_kept):
+        return slimmed(tools)
     order = list(tools)
     patching = apply_patch()
     tools[patching.spec.name] = patching
     if _KNOWS_PATCHES.search(model.lower()):
         # Beside the editor, which views files, and takes edits back.
         order.insert(order.index("file_editor") + 1, patching.spec.name)
-    names = [name for name in dict.fromkeys(kept) if name in tools] if set(kept) >= _NEEDED else order
+    names = [name for name in dict.fromkeys(kept) if name in tools] if is_kept else order
     return tuple(tools[name] for name in names)

@@ -12,17 +12,17 @@ from typing import assert_never, cast
 import anyio
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from openhands_acp.engine.diffs import locations
-from openhands_acp.engine.events import Card, Location, Shown, ShownDiff, ShownText
+from openhands_acp.engine.cards import Card, Location, Shown, ShownDiff, ShownText
+from openhands_acp.engine.diffs import diff_card, locations
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath, shortened
 from openhands_acp.engine.ports import FileChanged, TextFile, UnreadableFile
+from openhands_acp.engine.spelling import lf
 from openhands_acp.engine.tool import Hands, Rejected, Tool, ToolError, ToolResult
 from openhands_acp.tools.define import define
 from openhands_acp.tools.editor_errors import nowhere, overtaken, plainly
 from openhands_acp.tools.editor_state import History, Seen, Step
-from openhands_acp.tools.editor_view import changes, computed, diff_card, fenced
-from openhands_acp.tools.edits import lf
+from openhands_acp.tools.editor_view import changes, computed, fenced
 from openhands_acp.tools.patch_plan import PlannedFile, path_of, planned
 from openhands_acp.tools.patches import Add, BadPatch, Change, Delete, Hunk, Update, parse, parse_so_far
 
@@ -300,23 +300,13 @@ def _result(done: Sequence[_Done], notes: Sequence[str], root: AbsPath) -> ToolR
         places += where
         shown.append(_bounded(diff))
         files.append({"path": diff.path} | ({"moved_from": diff.moved_from} if diff.moved_from else {}))
-    said = [*notes, *filter(None, (_formatted(each, root) for each in done)), *_without_permission(shown, root)]
+    said = [*notes, *filter(None, (_formatted(each, root) for each in done))]
     return ToolResult(
         "\n".join(["Success. Updated the following files:", *rows, *(f"Note: {note}" for note in said)]),
         tuple(shown),
         tuple(places),
         {"files": files},
     )
-
-
-def _without_permission(shown: Sequence[Shown], root: AbsPath) -> list[str]:
-    """Tell of scripts that were renamed: a file that is written where none was has nobody's permissions."""
-    return [
-        f"{shortened(each.path, root)} is a new file for the system; if {shortened(each.moved_from, root)} could be "
-        f"executed, {shortened(each.path, root)} cannot yet (chmod +x)"
-        for each in shown
-        if isinstance(each, ShownDiff) and each.moved_from is not None and (each.new or "").startswith("#!")
-    ]
 
 
 def _row(diff: ShownDiff, where: Sequence[Location], root: AbsPath) -> str:

@@ -1,11 +1,10 @@
 """Make a `Tool` out of a pydantic model of its arguments and three functions typed by it.
 
-Knows JSON and what models get wrong when they write it; knows no tool.
+Knows what is told to a model whose arguments are wrong; knows no tool, nor how they are mended before.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Literal, TypeVar, Union, get_args, get_origin
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined, from_json
 
-from openhands_acp.engine.events import Card
+from openhands_acp.engine.cards import Card
 from openhands_acp.engine.messages import JsonObject, JsonValue
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import ToolSpec
@@ -154,10 +153,6 @@ def _validated(args: type[A], arguments: JsonObject) -> A:
     try:
         return args.model_validate(given)
     except ValidationError as error:
-        decoded = {**given, **_decoded(given, error)}
-    try:
-        return args.model_validate(decoded)
-    except ValidationError as error:
         reasons = [_reason(each) for each in error.errors(include_url=False)]
         said = " ".join(reasons)
         unknown = [repr(key) for key in given if key not in args.model_fields and f"`{key}`" not in said]
@@ -172,20 +167,6 @@ def _without_none(value: JsonValue) -> JsonValue:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_without_none(each) for each in value]
     return value
-
-
-def _decoded(given: JsonObject, error: ValidationError) -> JsonObject:
-    """Decode the arguments that were refused and are lists or objects written as a JSON string."""
-    decoded: Schema = {}
-    for each in error.errors(include_url=False, include_context=False):
-        key = each["loc"][0] if each["loc"] else None
-        value = given.get(key) if isinstance(key, str) else None
-        if isinstance(key, str) and isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-            try:
-                decoded[key] = _without_none(json.loads(value))
-            except ValueError:
-                continue
-    return decoded
 
 
 def _reason(error: ErrorDetails) -> str:

@@ -9,16 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from openhands_acp.engine.diffs import locations
-from openhands_acp.engine.events import Location, ShownDiff
+from openhands_acp.engine.cards import Location, ShownDiff
+from openhands_acp.engine.diffs import diff_card, locations
 from openhands_acp.engine.merge import Hunk, differences, merge_hunks, pieces
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import FileChanged, TextFile, UnreadableFile
+from openhands_acp.engine.spelling import lf, lines_of
 from openhands_acp.engine.tool import Hands, ToolError, ToolResult
 from openhands_acp.tools.editor_errors import Place, changed_meanwhile, failed, line_of, nowhere, overtaken, place_of
 from openhands_acp.tools.editor_state import Changed, History, Seen, Step
-from openhands_acp.tools.editor_view import around, changes, computed, diff_card
-from openhands_acp.tools.edits import Edited, apply_hunks, insert_after, lf, lines_of
+from openhands_acp.tools.editor_view import around, changes, computed
+from openhands_acp.tools.edits import Edited, apply_hunks, insert_after
 from openhands_acp.tools.replacing import Replacement, replace_each
 
 Edit: TypeAlias = Callable[[str], Edited]

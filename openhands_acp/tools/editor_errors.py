@@ -13,10 +13,11 @@ from typing import TypeAlias, assert_never
 
 from openhands_acp.engine.paths import AbsPath, shortened
 from openhands_acp.engine.ports import FileChanged, TextFile, UnreadableFile
+from openhands_acp.engine.spelling import lf, lines_of
 from openhands_acp.engine.tool import Hands, ToolError
 from openhands_acp.tools.editor_state import Seen
 from openhands_acp.tools.editor_view import around, changes, numbered
-from openhands_acp.tools.edits import Edited, lf, lines_of
+from openhands_acp.tools.edits import Edited
 from openhands_acp.tools.matching import Ambiguous
 from openhands_acp.tools.replacing import Failed, NotFound, Refusal, Refused, replace_once
 

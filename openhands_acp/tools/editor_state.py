@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import TextFile
-from openhands_acp.tools.edits import lf
+from openhands_acp.engine.spelling import lf
 
 _VERSIONS = 10
 _KEPT_TEXT = 1024 * 1024

@@ -14,22 +14,20 @@ from typing import ParamSpec, TypeVar
 
 from anyio import to_thread
 
-from openhands_acp.engine.diffs import same_ends
-from openhands_acp.engine.events import ShownDiff, ShownText
+from openhands_acp.engine import spelling
+from openhands_acp.engine.cards import ShownText
+from openhands_acp.engine.diffs import CONTEXT, without_common_ends
 from openhands_acp.engine.paths import AbsPath, shortened
 from openhands_acp.engine.ports import DirEntry, Files
-from openhands_acp.tools.edits import lines_of
 
 WHOLE = 16_000
 """Characters of one view."""
 _LINE = 2_000
 _PERSON = 8_000
 _CHANGE = 6_000
-_WHOLE_DIFF = 50_000
 _COMPARABLE = 10_000
 """Lines that difflib gets through in the time a person would wait."""
 _CONTEXT = 4
-_HUNK_CONTEXT = 3
 _LARGE = 256 * 1024
 """Characters from which on searching and numbering go to a worker thread."""
 _TOP_ENTRIES = 300
@@ -70,13 +68,13 @@ def around(lines: Sequence[str], first: int, last: int, limit: int = _CHANGE) ->
 
 def changes(old: str, new: str) -> str:
     """Tell the model how `new` differs from `old`, bounded."""
-    before, after, skipped = _without_common_ends(old, new)
+    before, after, skipped = without_common_ends(old, new)
     if len(before) + len(after) > _COMPARABLE:
         return f"[most of the file: lines {skipped + 1}-{skipped + len(after)} are new or different]"
     diff: list[str] = []
     size = 0
     # Only what differs and its surroundings goes in: difflib is slow on what is equal, too.
-    for line in islice(unified_diff(before, after, lineterm="", n=_HUNK_CONTEXT), 2, None):
+    for line in islice(unified_diff(before, after, lineterm="", n=CONTEXT), 2, None):
         shown = _hunk_moved(line, skipped) if line.startswith("@@") else _cut(line)
         size += len(shown) + 1
         if size > _CHANGE:
@@ -108,51 +106,13 @@ def _hunk_moved(header: str, by: int) -> str:
     return re.sub(r"(?<=[-+])\d+", lambda found: str(int(found[0]) + by), header)
 
 
-def _without_common_ends(old: str, new: str) -> tuple[list[str], list[str], int]:
-    """Split into lines, but for those that both begin and end with, less some context; also how many at the top."""
-    head, tail = same_ends(old, new)
-    top = max(0, old.count("\n", 0, head) - _HUNK_CONTEXT)
-    begin = _back(old, head, _HUNK_CONTEXT)
-    one, other = _forth(old, len(old) - tail), _forth(new, len(new) - tail)
-    return lines_of(old[begin:one]), lines_of(new[begin:other]), top
-
-
-def _back(text: str, at: int, lines: int) -> int:
-    """Go so many lines back from where a line begins."""
-    for _ in range(lines):
-        if at == 0:
-            break
-        at = text.rfind("\n", 0, at - 1) + 1
-    return at
-
-
-def _forth(text: str, at: int) -> int:
-    """Go as many lines on from where a line begins as belong to the context."""
-    for _ in range(_HUNK_CONTEXT):
-        end = text.find("\n", at)
-        if end < 0:
-            return len(text)
-        at = end + 1
-    return at
-
-
 # ---------------------------------------------------------------- for the person
-
-
-def diff_card(path: AbsPath, old: str | None, new: str) -> ShownDiff:
-    """Show a change whole, or of a large file only the lines that differ and three around them."""
-    if old is None or max(len(old), len(new)) <= _WHOLE_DIFF:
-        return ShownDiff(path, old, new)
-    before, after, _ = _without_common_ends(old, new)
-    return ShownDiff(path, "\n".join(before), "\n".join(after))
 
 
 def fenced(text: str) -> ShownText:
     """Show text as it is, whatever Markdown it contains."""
     shown = text if len(text) <= _PERSON else text[: text.rfind("\n", 0, _PERSON) + 1 or _PERSON] + "[...]"
-    longest = max(map(len, re.findall(r"`+", shown)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return ShownText(f"{fence}\n{shown}\n{fence}")
+    return ShownText(spelling.fenced(shown))
 
 
 # ---------------------------------------------------------------- folders

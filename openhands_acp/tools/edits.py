@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from openhands_acp.engine.merge import Hunk, differences, pieces
+from openhands_acp.engine.spelling import lf
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +35,6 @@ class Match:
     start: int
     end: int
     new: str
-
-
-def lf(text: str) -> str:
-    """Spell `text` as the model sees it."""
-    # Most texts have none, which one look tells sooner than a search for two characters.
-    return text.replace("\r\n", "\n") if "\r" in text else text
-
-
-def lines_of(view: str) -> list[str]:
-    """Split an LF view into lines as an editor counts them, without their endings."""
-    lines = view.split("\n")
-    return lines[:-1] if lines[-1] == "" else lines
 
 
 def insert_after(text: str, line: int, new: str) -> Edited:

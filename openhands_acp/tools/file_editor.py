@@ -12,18 +12,19 @@ from typing import Literal, Self, assert_never, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from openhands_acp.engine.events import Card, Location
+from openhands_acp.engine.cards import Card, Location
+from openhands_acp.engine.diffs import diff_card
 from openhands_acp.engine.messages import JsonObject, JsonValue
 from openhands_acp.engine.paths import AbsPath, absolute, shortened
 from openhands_acp.engine.ports import UnreadableFile
+from openhands_acp.engine.spelling import lf, lines_of
 from openhands_acp.engine.tool import Hands, Tool, ToolError, ToolResult
 from openhands_acp.tools.define import define, settled
 from openhands_acp.tools.editor_arguments import in_our_words, usable_path
 from openhands_acp.tools.editor_changes import create, insert, str_replace, undo
 from openhands_acp.tools.editor_errors import instead, plainly
 from openhands_acp.tools.editor_state import Seen
-from openhands_acp.tools.editor_view import computed, diff_card, fenced, folder, numbered
-from openhands_acp.tools.edits import lf, lines_of
+from openhands_acp.tools.editor_view import computed, fenced, folder, numbered
 from openhands_acp.tools.images import viewed
 from openhands_acp.tools.replacing import Replacement
 

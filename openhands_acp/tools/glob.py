@@ -9,10 +9,10 @@ from contextlib import suppress
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from openhands_acp.engine.events import Card
+from openhands_acp.engine.cards import Card
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath, absolute, is_inside, shortened
-from openhands_acp.engine.ports import Paths
+from openhands_acp.engine.search import Paths
 from openhands_acp.engine.tool import Hands, Tool, ToolResult
 from openhands_acp.tools.define import define, settled
 from openhands_acp.tools.editor_view import fenced

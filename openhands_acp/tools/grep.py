@@ -14,10 +14,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from openhands_acp.engine.events import Card, Location
+from openhands_acp.engine.cards import Card, Location
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath, absolute, is_inside, shortened
-from openhands_acp.engine.ports import BadPattern, FoundIn, FoundLine, Matches, Query
+from openhands_acp.engine.search import BadPattern, FoundIn, FoundLine, Matches, Query
 from openhands_acp.engine.tool import Hands, Tool, ToolError, ToolResult
 from openhands_acp.tools.define import define, settled
 from openhands_acp.tools.editor_view import fenced

@@ -14,7 +14,7 @@ from pathlib import PurePath
 
 from anyio import to_thread
 
-from openhands_acp.engine.events import Location, ShownText
+from openhands_acp.engine.cards import Location, ShownText
 from openhands_acp.engine.messages import Image
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import UnreadableFile

@@ -12,7 +12,8 @@ from difflib import SequenceMatcher
 from heapq import nlargest
 
 from openhands_acp.engine.merge import differences
-from openhands_acp.tools.edits import Match, lines_of
+from openhands_acp.engine.spelling import lines_of
+from openhands_acp.tools.edits import Match
 from openhands_acp.tools.grafting import graft, indent_of, reindented, tokens
 from openhands_acp.tools.matching import Found, View
 

@@ -14,7 +14,8 @@ from functools import cached_property
 from itertools import accumulate, islice
 from typing import Literal, TypeAlias
 
-from openhands_acp.tools.edits import Match, line_at, lines_of
+from openhands_acp.engine.spelling import lines_of
+from openhands_acp.tools.edits import Match, line_at
 from openhands_acp.tools.grafting import graft, indent_of, reindented, tokens
 from openhands_acp.tools.readings import Reading, readings
 

@@ -12,12 +12,13 @@ from typing import assert_never
 from openhands_acp.engine.merge import merge_hunks
 from openhands_acp.engine.paths import AbsPath, absolute, shortened
 from openhands_acp.engine.ports import TextFile, UnreadableFile
+from openhands_acp.engine.spelling import lf, lines_of
 from openhands_acp.engine.tool import Hands, ToolError
 from openhands_acp.tools.editor_arguments import usable_path
 from openhands_acp.tools.editor_errors import changed_meanwhile, instead, nowhere, plainly
 from openhands_acp.tools.editor_state import Changed, Seen
 from openhands_acp.tools.editor_view import around, changes, computed, numbered
-from openhands_acp.tools.edits import apply_hunks, lf, lines_of
+from openhands_acp.tools.edits import apply_hunks
 from openhands_acp.tools.likeness import nearest
 from openhands_acp.tools.matching import View
 from openhands_acp.tools.patches import Add, Change, Delete, Hunk, Update

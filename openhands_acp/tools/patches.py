@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from openhands_acp.tools.edits import lf
+from openhands_acp.engine.spelling import lf
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from openhands_acp.tools.edits import lines_of
+from openhands_acp.engine.spelling import lines_of
 
 
 @dataclass(frozen=True, slots=True)

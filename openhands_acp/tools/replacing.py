@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from openhands_acp.engine.merge import differences, pieces
-from openhands_acp.tools.edits import Edited, Match, apply, lf, line_at
+from openhands_acp.engine.spelling import lf
+from openhands_acp.tools.edits import Edited, Match, apply, line_at
 from openhands_acp.tools.likeness import near, nearest
 from openhands_acp.tools.matching import Ambiguous, Doubtful, Found, View, everywhere, find
 from openhands_acp.tools.readings import gap, stand_in

@@ -13,7 +13,7 @@ from typing import Literal
 
 from anyio import move_on_after
 
-from openhands_acp.engine.events import Location
+from openhands_acp.engine.cards import Location
 from openhands_acp.engine.paths import AbsPath, absolute, is_inside, shortened
 from openhands_acp.engine.ports import UnreadableFile
 from openhands_acp.engine.tool import Hands, ToolError

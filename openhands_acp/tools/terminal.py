@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from openhands_acp.engine.events import Card, ShownCommand, ShownText
+from openhands_acp.engine.cards import Card, KeptOutput, ShownCommand, ShownText
 from openhands_acp.engine.keys import keys_of
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath
@@ -216,17 +216,25 @@ async def _followed(
         for_the_person = status if came_to.code != 0 else status[1:]
         others = what_else_runs(hands.terminals.jobs())
     await view.end(for_the_person if isinstance(came_to, Running) or came_to.code is None else what_is_left(came_to))
-    said = (*status, *where_it_is(came_to.log), *others)
+    kept = _kept(came_to)
+    said = (*status, *where_it_is(kept), *others)
     return ToolResult(
         text="\n".join((output.removesuffix("\n") if output else "[no output]", *said)),
         shown=(ShownCommand(line, _with_status(view.shown(), for_the_person)),),
-        raw_output=_raw(came_to, output),
+        raw_output=_raw(came_to, output, kept),
         is_error=isinstance(came_to, Exit) and came_to.code != 0,
+        output=kept,
     )
 
 
-def _raw(came_to: Exit | Running, output: str) -> JsonObject:
-    log: JsonObject = {} if came_to.log is None else {"log": came_to.log}
+def _kept(came_to: Exit | Running) -> KeptOutput | None:
+    if isinstance(came_to, Exit):
+        return came_to.log
+    return None if came_to.log is None else KeptOutput(came_to.log)
+
+
+def _raw(came_to: Exit | Running, output: str, kept: KeptOutput | None) -> JsonObject:
+    log: JsonObject = {} if kept is None else {"log": kept.path}
     if isinstance(came_to, Running):
         standing: JsonObject = {"exit_code": None, "signal": None, "timed_out": False, "job": came_to.job}
     else:

@@ -6,6 +6,7 @@ import errno
 import sys
 from collections.abc import Iterable
 
+from openhands_acp.engine.cards import KeptOutput
 from openhands_acp.engine.keys import ENTER, keys_of, spelled
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Exit, Job, Running
@@ -122,9 +123,9 @@ def what_is_left(ended: Exit) -> list[str]:
     return [f"[still running in the background: pid {left}]"] if left else []
 
 
-def where_it_is(log: AbsPath | None) -> list[str]:
+def where_it_is(kept: KeptOutput | None) -> list[str]:
     """Name the file with the whole output."""
-    return [] if log is None else [f"[the whole output is in {log}: search it with grep, or view parts of it]"]
+    return [] if kept is None else [f"[the whole output is in {kept.path}: search it with grep, or view parts of it]"]
 
 
 def what_else_runs(jobs: Iterable[Job], *, but: str | None = None) -> list[str]:

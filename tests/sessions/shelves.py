@@ -11,7 +11,8 @@ from uuid import UUID
 import pytest
 
 from openhands_acp.engine import events
-from openhands_acp.engine.events import Card, Durable, Entry, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.cards import Card, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.events import Durable, Entry
 from openhands_acp.engine.messages import Image, Text
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.store.library import Library

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 
 from openhands_acp.cli import main
-from openhands_acp.engine import events
-from openhands_acp.engine.events import Card, Durable, Entry, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine import cards, events
+from openhands_acp.engine.cards import Card, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.events import Durable, Entry
 from openhands_acp.engine.messages import Image, Text
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.redaction import MASK
@@ -50,11 +51,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _call(number: int, name: str, shown: events.Shown, *, arguments: str = AS_JSON) -> list[Durable]:
+def _call(number: int, name: str, shown: cards.Shown, *, arguments: str = AS_JSON) -> list[Durable]:
     call = f"c{number}"
     return [
         events.ActionEvent(
-            call, call, name, arguments, "r", "LOW", Card(f"Call {LOOKS}", "execute", (events.Location(IN_PATH),))
+            call, call, name, arguments, "r", "LOW", Card(f"Call {LOOKS}", "execute", (cards.Location(IN_PATH),))
         ),
         events.PermissionDecided(call, "allow_always", EVERY),
         events.ObservationEvent(call, "a", name, EVERY, shown=(shown,), raw_output={EVERY: [EVERY, {"a": EVERY}]}),

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from inline_snapshot import snapshot
 from rich.console import Console
 
-from openhands_acp.engine import events
-from openhands_acp.engine.events import Card, Durable, Entry, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine import cards, events
+from openhands_acp.engine.cards import Card, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.events import Durable, Entry
 from openhands_acp.engine.messages import Image, Text
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.sessions.page import page
@@ -126,7 +127,7 @@ def test_any_conversation_can_be_shown_in_any_width(made: list[Entry]) -> None:
 # ---------------------------------------------------------------- the page
 
 
-def call(kind: events.CallKind, shown: events.Shown) -> events.ActionEvent:
+def call(kind: cards.CallKind, shown: cards.Shown) -> events.ActionEvent:
     return events.ActionEvent("c", "p", "t", "{}", "r", "LOW", Card("Look", kind, (), (shown,)))
 
 

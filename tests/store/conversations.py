@@ -12,7 +12,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from openhands_acp.engine import events
+from openhands_acp.engine import cards, events
 from openhands_acp.engine.events import Durable, Entry
 from openhands_acp.engine.messages import Image, Message, Part, Text
 from openhands_acp.engine.paths import AbsPath
@@ -22,15 +22,15 @@ ROOT = AbsPath("/home/ada/tidepool")
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 WORDS = st.sampled_from(["", "tide", "<b>moon</b>", "two\nlines", "`code` & more", "日本語", "\x1b[31mred", "'\"\\"])
-CARDS: st.SearchStrategy[events.Card | None] = st.none() | st.builds(
-    events.Card, WORDS, st.sampled_from(["read", "edit", "execute", "other"])
+CARDS: st.SearchStrategy[cards.Card | None] = st.none() | st.builds(
+    cards.Card, WORDS, st.sampled_from(["read", "edit", "execute", "other"])
 )
 SHOWN = st.lists(
     st.one_of(
-        st.builds(events.ShownText, WORDS),
-        st.builds(events.ShownCommand, WORDS, WORDS),
+        st.builds(cards.ShownText, WORDS),
+        st.builds(cards.ShownCommand, WORDS, WORDS),
         st.builds(
-            events.ShownDiff, st.just(ROOT), st.none() | WORDS, st.none() | WORDS, st.none() | st.just(ROOT), WORDS
+            cards.ShownDiff, st.just(ROOT), st.none() | WORDS, st.none() | WORDS, st.none() | st.just(ROOT), WORDS
         ),
     ),
     max_size=2,
@@ -49,6 +49,7 @@ ARGUMENTS = st.sampled_from(
         '{"message": "done"}',
     ]
 )
+MENDED = st.none() | st.just('{"command": "pwd"}')
 BLOCKS: st.SearchStrategy[list[dict[str, str]] | None] = st.none() | st.lists(
     st.sampled_from(
         [{"type": "thinking", "thinking": "hm", "signature": "s"}, {"type": "redacted_thinking", "data": "x"}]
@@ -100,7 +101,9 @@ def answer(draw: st.DrawFn, response: str) -> list[Durable]:
         made.append(events.MessageEvent(f"{response}-text", "assistant", (Text(draw(WORDS)),), response))
     actions = [
         # A provider numbers the calls of each answer from 0.
-        events.ActionEvent(f"{response}-{n}", f"call_{n}", draw(TOOLS), draw(ARGUMENTS), response, "LOW", draw(CARDS))
+        events.ActionEvent(
+            f"{response}-{n}", f"call_{n}", draw(TOOLS), draw(ARGUMENTS), response, "LOW", draw(CARDS), draw(MENDED)
+        )
         for n in range(count)
     ]
     made += actions
@@ -124,6 +127,8 @@ def conversations(draw: st.DrawFn) -> list[Entry]:
         made += [events.TurnStarted(f"turn-{turn}"), user(draw, f"user-{turn}")]
         for number in range(draw(st.integers(0, 2))):
             made += answer(draw, f"response-{turn}-{number}")
+            if draw(st.integers(0, 4)) == 0:
+                made.append(events.ResponseDropped(f"response-{turn}-{number}"))
         made += draw(st.lists(st.sampled_from(_ASIDE), max_size=2))
         if draw(st.booleans()):
             made += [events.InterruptEvent(), events.TurnEnded(f"turn-{turn}", "cancelled")]
@@ -135,6 +140,7 @@ def conversations(draw: st.DrawFn) -> list[Entry]:
 _ASIDE: list[Durable] = [
     events.NoticeEvent("notice", "text", "**hi**"),
     events.NoticeEvent("said", "user", "/help"),
+    events.NoticeEvent("told", "text", "It was told so.", "(Try another way.)"),
     events.PlanUpdated((events.PlanEntry("one", "pending"),)),
     events.ConversationErrorEvent("error", "network", "it is gone"),
     events.ConversationStateUpdateEvent("title", "Tides"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from openhands_acp.engine import events
+from openhands_acp.engine import cards, events
 from openhands_acp.engine.events import Durable, Entry
 from openhands_acp.engine.messages import Image, Text
 from openhands_acp.engine.paths import AbsPath
@@ -12,14 +12,14 @@ from openhands_acp.engine.paths import AbsPath
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 SESSION_ID = "0b7e4f6c-51a2-4d3e-8f90-a1b2c3d4e5f6"
 
-CARD = events.Card(
+CARD = cards.Card(
     "Edit a.py",
     "edit",
-    (events.Location(AbsPath("/w/a.py"), 3),),
+    (cards.Location(AbsPath("/w/a.py"), 3),),
     (
-        events.ShownDiff(AbsPath("/w/a.py"), "old\n", "new\n"),
-        events.ShownText("why"),
-        events.ShownCommand("ls", "a.py"),
+        cards.ShownDiff(AbsPath("/w/a.py"), "old\n", "new\n"),
+        cards.ShownText("why"),
+        cards.ShownCommand("ls", "a.py"),
     ),
 )
 EVENTS: list[Durable] = [
@@ -36,9 +36,9 @@ EVENTS: list[Durable] = [
         "c1", "e7", "file_editor", "edited", False, CARD.shown, CARD.locations, {"type": "Text", "n": [1, None, 0.5]}
     ),
     events.ActionEvent("c2", "p2", "terminal", "not json", "r1", "UNKNOWN", None),
-    events.AgentErrorEvent("c2", "terminal", "the arguments are no JSON", (events.ShownText("?"),)),
+    events.AgentErrorEvent("c2", "terminal", "the arguments are no JSON", (cards.ShownText("?"),)),
     events.ActionEvent("c3", "p3", "terminal", "{}", "r1", "HIGH", None),
-    events.UserRejectObservation("c3", "e12", "terminal", "no", "mode", (events.ShownCommand("rm", None),)),
+    events.UserRejectObservation("c3", "e12", "terminal", "no", "mode", (cards.ShownCommand("rm", None),)),
     events.PlanUpdated((events.PlanEntry("mend it", "completed"), events.PlanEntry("rest", "pending"))),
     events.NoticeEvent("n1", "text", "by the way"),
     events.UsageEvent(events.Usage(10, 20, 5, 0.25), "openai/gpt-5", 400_000),
@@ -62,11 +62,35 @@ EVENTS.extend(
             "file_editor",
             "an image, and files that are no more where they were",
             shown=(
-                events.ShownDiff(AbsPath("/w/a.py"), "old\n", None),
-                events.ShownDiff(AbsPath("/w/b.py"), "old\n", "new\n", AbsPath("/w/a.py"), "Made executable"),
+                cards.ShownDiff(AbsPath("/w/a.py"), "old\n", None),
+                cards.ShownDiff(AbsPath("/w/b.py"), "old\n", "new\n", AbsPath("/w/a.py"), "Made executable"),
             ),
             images=(Image("image/png", "aGk="),),
         ),
+    ]
+)
+IN_VERSION_2 = len(EVENTS)
+EVENTS.extend(
+    [
+        events.UsageEvent(events.Usage(10, 20, 5, 0.25, 3, 7), "openai/gpt-5", None, "title"),
+        events.ResponseDropped("r5"),
+        events.Condensation(
+            "k1",
+            "summary",
+            90_000,
+            12_000,
+            2,
+            (1,),
+            "what was done",
+            (events.Shortened("c1", "[left out]"),),
+            cards.KeptOutput(AbsPath("/s/output/history-1.txt"), "1f", 10),
+        ),
+        events.QuestionAnswered("q1", CARD, "Go on"),
+        events.ActionEvent("c6", "p6", "terminal", "{'command': 'ls'}", "r6", "LOW", None, '{"command": "ls"}'),
+        events.ObservationEvent(
+            "c6", "e30", "terminal", "x", output=cards.KeptOutput(AbsPath("/s/output/1.txt"), "0f", 9)
+        ),
+        events.NoticeEvent("n3", "text", "It was told so.", "(Try another way.)"),
     ]
 )
 ENTRIES = [Entry(f"e{number}", BEGAN + timedelta(seconds=number), event) for number, event in enumerate(EVENTS)]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from openhands_acp.engine import events
+from openhands_acp.engine import cards, events
 from openhands_acp.engine.events import Durable, Entry, TurnEnded
 from openhands_acp.engine.messages import Image, Text
 from openhands_acp.store.codec import UnknownRecord, entry_schema, from_json, to_json
@@ -20,14 +20,14 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 JSON_OBJECT = st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | TEXT | st.lists(TEXT), max_size=3)
 PATH = TEXT.map(lambda text: f"/{text}")
 
-LOCATION = st.builds(events.Location, PATH, st.none() | st.integers(1, 99))
+LOCATION = st.builds(cards.Location, PATH, st.none() | st.integers(1, 99))
 SHOWN = st.one_of(
-    st.builds(events.ShownText, TEXT),
-    st.builds(events.ShownCommand, TEXT, st.none() | TEXT),
-    st.builds(events.ShownDiff, PATH, st.none() | TEXT, st.none() | TEXT, st.none() | PATH, TEXT),
+    st.builds(cards.ShownText, TEXT),
+    st.builds(cards.ShownCommand, TEXT, st.none() | TEXT),
+    st.builds(cards.ShownDiff, PATH, st.none() | TEXT, st.none() | TEXT, st.none() | PATH, TEXT),
 )
 CARD = st.builds(
-    events.Card, TEXT, st.sampled_from(["read", "edit"]), st.tuples(LOCATION), st.lists(SHOWN, max_size=2).map(tuple)
+    cards.Card, TEXT, st.sampled_from(["read", "edit"]), st.tuples(LOCATION), st.lists(SHOWN, max_size=2).map(tuple)
 )
 USAGE = st.builds(
     events.Usage, st.integers(0), st.integers(0), st.integers(0), st.none() | st.floats(0, 1, allow_nan=False)
@@ -62,6 +62,18 @@ EVENTS = [
     st.builds(events.ConversationErrorEvent, TEXT, TEXT, TEXT),
     st.builds(events.ConversationStateUpdateEvent, st.sampled_from(["title", "mode", "model"]), TEXT),
     st.builds(events.UsageEvent, USAGE, TEXT, st.none() | st.integers(1)),
+    st.builds(events.ResponseDropped, TEXT),
+    st.builds(events.QuestionAnswered, TEXT, CARD, TEXT),
+    st.builds(
+        events.Condensation,
+        TEXT,
+        st.sampled_from(["outputs", "summary", "cut"]),
+        *[st.integers(0)] * 3,
+        st.lists(st.integers(0), max_size=2).map(tuple),
+        TEXT,
+        st.lists(st.builds(events.Shortened, TEXT, TEXT), max_size=2).map(tuple),
+        st.none() | st.builds(cards.KeptOutput, PATH, TEXT, st.integers(0)),
+    ),
     st.builds(
         events.CheckpointTaken,
         TEXT,

@@ -20,6 +20,8 @@ from openhands_acp.engine.events import (
 from openhands_acp.engine.ports import Finish
 from openhands_acp.engine.tool import TurnError
 from openhands_acp.llm.assemble import to_chat
+from openhands_acp.llm.dialect import Dialect
+from openhands_acp.llm.reasoning import CLAUDE
 from openhands_acp.store.library import Library
 from openhands_acp.store.reading import JOURNAL_NAME
 from openhands_acp.tools import BUILTIN
@@ -130,8 +132,8 @@ async def _next_request(root: Path, entries: list[Entry]) -> dict[str, Any]:
         running.session_id = _ID
         assert await running.prompt("and now?") == {"stopReason": "end_turn"}
         [request] = running.model.requests
-    messages, tools = to_chat(request, _SPECS)
-    return {"messages": messages, "tools": tools}
+    messages, tools = to_chat(request, _SPECS, Dialect(owner=CLAUDE))
+    return {"model": "claude", "messages": messages, "tools": tools}
 
 
 def _blocks_in(body: dict[str, Any]) -> list[Any]:

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openhands_acp.engine import events
-from openhands_acp.engine.events import Card, Durable, Location, PlanEntry, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.cards import Card, Location, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.events import Durable, PlanEntry
 from openhands_acp.engine.messages import AssistantMessage, Message, SystemMessage, Text, ToolMessage, UserMessage
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.store.codec import from_json, to_json

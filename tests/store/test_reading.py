@@ -24,7 +24,7 @@ from openhands_acp.store.blobs import LIMIT
 from openhands_acp.store.codec import VERSION, entry_schema, to_json
 from openhands_acp.store.journal import FileJournal
 from openhands_acp.store.reading import JOURNAL_NAME, NoSuchSession, Stored, UnreadableSession, read_journal
-from tests.store.examples import BEGAN, ENTRIES, IN_VERSION_1
+from tests.store.examples import BEGAN, ENTRIES, IN_VERSION_1, IN_VERSION_2
 from tests.store.test_codec import ENTRIES as RANDOM_ENTRIES
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -50,14 +50,10 @@ def kept(folder: Path, entries: list[Entry]) -> Stored:
 # ---------------------------------------------------------------- versions
 
 
-def test_version_1_is_read_for_ever(tmp_path: Path) -> None:
-    oldest = (FIXTURES / "v1.jsonl").read_bytes()
-    assert read(tmp_path, oldest) == Stored(ENTRIES[:IN_VERSION_1], (), len(oldest))
-
-
-def test_version_2_is_read_for_ever(tmp_path: Path) -> None:
-    data = (FIXTURES / "v2.jsonl").read_bytes()
-    assert read(tmp_path, data) == Stored(ENTRIES, (), len(data))
+@pytest.mark.parametrize(("version", "count"), [(1, IN_VERSION_1), (2, IN_VERSION_2), (3, len(ENTRIES))])
+def test_every_version_is_read_for_ever(tmp_path: Path, version: int, count: int) -> None:
+    data = (FIXTURES / f"v{version}.jsonl").read_bytes()
+    assert read(tmp_path, data) == Stored(ENTRIES[:count], (), len(data))
 
 
 def test_the_newest_fixture_holds_every_kind_as_it_is_written_today() -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from hypothesis import given, settings
 
-from openhands_acp.engine import events
+from openhands_acp.engine import cards, events
 from openhands_acp.engine.events import Entry
 from openhands_acp.engine.messages import Text
 from openhands_acp.store.openhands import read_conversation
@@ -50,9 +50,9 @@ def test_the_calls_of_one_response_are_neighbours_and_only_the_first_has_thought
 
 
 def small() -> list[Entry]:
-    diff = events.ShownDiff(ROOT, "a", "b")
+    diff = cards.ShownDiff(ROOT, "a", "b")
     arguments = '{"command": "str_replace", "path": "a.py", "old_str": "a", "new_str": "b", "security_risk": "LOW"}'
-    card = events.Card("Edit a.py", "edit")
+    card = cards.Card("Edit a.py", "edit")
     return stamped(
         [
             events.ConversationStarted(ID, (ROOT,), "always-ask", "a/b"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import anyio
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openhands_acp.engine.events import Card, Location, ShownDiff, ShownText
+from openhands_acp.engine.cards import Card, Location, ShownDiff, ShownText
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import TextFile
 from openhands_acp.engine.tool import ToolError, ToolResult
@@ -164,13 +165,12 @@ async def test_a_command_line_is_taken_for_its_last_word(place: Place) -> None:
     assert (place / "a").read_bytes() == b"a\n"
 
 
-async def test_a_renamed_script_may_need_its_permission_again(place: Place) -> None:
+async def test_a_renamed_script_can_still_be_executed(place: Place) -> None:
     place.put("a", b"#!/bin/sh\necho 1\n")
+    (place / "a").chmod(0o750)
     result = await patch(place, "*** Update File: a", "*** Move to: b", "@@", "-echo 1", "+echo 2")
-    assert result.text == (
-        "Success. Updated the following files:\nR a -> b (line 2)\n"
-        "Note: b is a new file for the system; if a could be executed, b cannot yet (chmod +x)"
-    )
+    assert result.text == "Success. Updated the following files:\nR a -> b (line 2)"
+    assert stat.S_IMODE((place / "b").stat().st_mode) == 0o750
 
 
 # ---------------------------------------------------------------- others, and undoing

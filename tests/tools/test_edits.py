@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openhands_acp.tools.edits import Edited, insert_after, lf, lines_of
+from openhands_acp.engine.spelling import lf, lines_of
+from openhands_acp.tools.edits import Edited, insert_after
 from openhands_acp.tools.likeness import nearest
 from openhands_acp.tools.matching import Ambiguous, View
 from openhands_acp.tools.replacing import NotFound, replace_once

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from openhands_acp.engine.events import Location, ShownDiff, ShownText
+from openhands_acp.engine.cards import Location, ShownDiff, ShownText
 from openhands_acp.engine.messages import JsonValue
 from openhands_acp.engine.tool import ToolError, ToolResult
 from tests.harness.editing import TOOL, Place

@@ -111,12 +111,8 @@ def test_what_is_wrong_is_said_before_anything_runs(arguments: dict[str, JsonVal
             {"command": "str_replace", "edits": [{"old_string": "x", "new_string": "y"}]},
             {"command": "str_replace", "edits": [{"old_str": "x", "new_str": "y"}]},
         ),
-        # One where a list is wanted, a list written as a string, a remark, a link, what is empty.
+        # One where a list is wanted, a remark, a link, what is empty.
         ({"command": "str_replace", "edits": ONE}, {"command": "str_replace", "edits": [ONE]}),
-        (
-            {"command": "str_replace", "edits": '[{"old_str": "a", "new_str": "b"}]'},
-            {"command": "str_replace", "edits": [ONE]},
-        ),
         ({"command": "view", "summary": "look", "security_risk": "LOW"}, {"command": "view"}),
         ({"command": "view", "path": "file:///w/a%20b.txt"}, {"command": "view", "path": "/w/a b.txt"}),
         ({"command": "view", "path": "a.txt\n"}, {"command": "view"}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openhands_acp.engine.events import Card, Location, ShownDiff
+from openhands_acp.engine.cards import Card, Location, ShownDiff
 from openhands_acp.engine.messages import JsonValue
 from openhands_acp.engine.paths import AbsPath
 from tests.harness.editing import TOOL

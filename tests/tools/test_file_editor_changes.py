@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from openhands_acp.engine.events import ShownDiff
+from openhands_acp.engine.cards import ShownDiff
 from openhands_acp.engine.messages import JsonValue
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import DirEntry, TextFile

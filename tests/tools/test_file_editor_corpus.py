@@ -15,6 +15,7 @@ import pytest
 
 from openhands_acp.engine.tool import ToolError
 from tests.harness.editing import TOOL, Place
+from tests.harness.hands import called
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +61,7 @@ async def test_an_edit_comes_out_as_it_was_meant_or_not_at_all(tmp_path: Path, c
     call = json.loads((case / "call.json").read_text(encoding="utf-8"))
     refusal, said = "", ""
     try:
-        said = (await TOOL.run(TOOL.parse({"path": path, **call}), place.hands)).text
+        said = (await called(TOOL, place.hands, path=path, **call)).text
     except ToolError as error:
         refusal = str(error)
     if (trap := case / "expected_error.txt").exists():

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
-from openhands_acp.engine.events import Card
+from openhands_acp.engine.cards import Card
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.tool import ToolError, ToolResult
+from openhands_acp.engine.tool import ToolError
 from openhands_acp.tools.glob import glob
-from tests.harness.hands import PlainHands
+from tests.harness.hands import PlainHands, called
 from tests.harness.search_conformance import plant
 
 pytestmark = pytest.mark.anyio
@@ -27,14 +27,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture
-def hands(tmp_path: Path) -> PlainHands:
-    return PlainHands(AbsPath(str(tmp_path)))
-
-
-async def call(hands: PlainHands, **arguments: Any) -> ToolResult:
-    with anyio.fail_after(10):
-        return await TOOL.run(TOOL.parse(arguments), hands)
+call = partial(called, TOOL)
 
 
 async def test_files_come_with_the_last_changed_first(hands: PlainHands, tmp_path: Path) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
-from openhands_acp.engine.events import Card, Location
+from openhands_acp.engine.cards import Card, Location
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import TextFile
-from openhands_acp.engine.tool import ToolError, ToolResult
+from openhands_acp.engine.tool import ToolError
 from openhands_acp.local.files import LocalFiles
 from openhands_acp.tools.editor_state import Seen
 from openhands_acp.tools.grep import CHARACTERS, grep
-from tests.harness.hands import PlainHands
+from tests.harness.hands import PlainHands, called
 from tests.harness.search_conformance import plant
 
 pytestmark = pytest.mark.anyio
@@ -30,14 +30,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture
-def hands(tmp_path: Path) -> PlainHands:
-    return PlainHands(AbsPath(str(tmp_path)))
-
-
-async def call(hands: PlainHands, **arguments: Any) -> ToolResult:
-    with anyio.fail_after(10):
-        return await TOOL.run(TOOL.parse(arguments), hands)
+call = partial(called, TOOL)
 
 
 async def told(hands: PlainHands, **arguments: Any) -> list[str]:
@@ -191,7 +184,7 @@ async def test_a_place_may_be_written_in_many_ways(
     [
         ({}, "`pattern` is missing"),
         ({"pattern": ""}, "`pattern` is empty; write the regular expression to look for"),
-        ({"pattern": 5}, "`pattern` must be a string, got 5"),
+        ({"pattern": ["a"]}, "`pattern` must be a string, got ['a']"),
         ({"pattern": "a\0b"}, "`pattern` contains a NUL character; nothing that is searched can"),
         ({"pattern": "a", "path": "a\0"}, "`path` contains a NUL character; nothing that is searched can"),
         ({"pattern": "a", "path": ["a"]}, "`path` must be a string, got ['a']"),
@@ -199,7 +192,7 @@ async def test_a_place_may_be_written_in_many_ways(
         ({"pattern": "a", "context": "many"}, "`context` must be a whole number, got 'many'"),
         ({"pattern": "a", "context": 99}, "`context` should be less than or equal to 20, got 99"),
         ({"pattern": "a", "max": 0}, "`max` should be greater than or equal to 1, got 0"),
-        ({"query": "a"}, "`pattern` is missing; unknown: 'query'"),
+        ({"text": "a"}, "`pattern` is missing; unknown: 'text'"),
         (
             {"pattern": "foo("},
             "the pattern 'foo(' cannot be searched for: REASON. To find it as it stands, escape it: foo\\(",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openhands_acp.engine.events import Location, ShownText
+from openhands_acp.engine.cards import Location, ShownText
 from openhands_acp.engine.messages import Image
 from openhands_acp.engine.tool import ToolResult
 from openhands_acp.tools.images import LIMIT, BadPicture, Picture, picture_of

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openhands_acp.engine.merge import differences, pieces
-from openhands_acp.tools.edits import Edited, lf
+from openhands_acp.engine.spelling import lf
+from openhands_acp.tools.edits import Edited
 from openhands_acp.tools.grafting import graft, reindented
 from openhands_acp.tools.likeness import near
 from openhands_acp.tools.matching import Ambiguous, Found, View, find

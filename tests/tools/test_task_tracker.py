@@ -27,7 +27,7 @@ async def _track(hands: PlainHands, **arguments: JsonValue) -> str:
 async def test_a_task_list_becomes_the_plan_and_replaces_the_last() -> None:
     hands = PlainHands(ROOT)
     first = [{"title": "look"}, {"title": "mend", "notes": "carefully", "status": "in_progress"}]
-    second = '[{"title": "look", "status": "completed"}, {"title": "mend", "status": "pending", "notes": null}]'
+    second = [{"title": "look", "status": "completed"}, {"title": "mend", "status": "pending", "notes": None}]
     assert await _track(hands, command="plan", task_list=first) == "Task list has been updated with 2 item(s)."
     assert await _track(hands, command="view") == "1. [ ] look\n2. [>] mend\n   carefully"
     await _track(hands, command="plan", task_list=second)

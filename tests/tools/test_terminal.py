@@ -4,22 +4,23 @@ import json
 import math
 import time
 import tracemalloc
-from collections.abc import AsyncGenerator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from openhands_acp.engine.events import Card, ShownCommand
+from openhands_acp.engine.cards import Card, ShownCommand
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Exit, Patience
 from openhands_acp.engine.tool import Rejected, Tool, ToolError, ToolResult
 from openhands_acp.local.terminals import LocalTerminals
 from openhands_acp.tools.terminal import LIMIT, PACE, PATIENCE, START, terminal
 from openhands_acp.tools.terminal_words import TITLE, spell_seconds, title
-from tests.harness.hands import PlainHands
+from tests.harness.hands import PlainHands, called
 from tests.harness.ran import Ran
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -29,21 +30,7 @@ TOOL: Tool = terminal()
 OK = Exit(0, None, timed_out=False, seconds=0.1234)
 
 
-async def call(hands: PlainHands, **arguments: Any) -> ToolResult:
-    with anyio.fail_after(10):
-        return await TOOL.run(TOOL.parse(arguments), hands)
-
-
-@pytest.fixture
-async def terminals(tmp_path: Path) -> AsyncGenerator[LocalTerminals]:
-    terminals = LocalTerminals(spool=tmp_path / "output")
-    yield terminals
-    await terminals.end()
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> AbsPath:
-    return AbsPath(str(tmp_path.resolve()))
+call = partial(called, TOOL)
 
 
 async def test_a_command_is_run_in_the_sessions_directory_and_reported(
@@ -202,10 +189,8 @@ async def test_what_was_printed_before_a_pause_is_shown_during_it(root: AbsPath,
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: call(hands, command="mkfifo gate; echo 1; sleep 0.02; echo 2; read line < gate"))
-            while (
-                ShownCommand("mkfifo gate; echo 1; sleep 0.02; echo 2; read line < gate", "1\n2\n"),
-            ) not in hands.shown:
-                await anyio.lowlevel.checkpoint()
+            shown = (ShownCommand("mkfifo gate; echo 1; sleep 0.02; echo 2; read line < gate", "1\n2\n"),)
+            await until(lambda: shown in hands.shown)
             gate.write_text("go\n", encoding="utf-8")
 
 
