@@ -12,6 +12,9 @@ from typing import Protocol
 
 import anyio
 
+from openhands_acp.engine import compacting, limits, vision
+from openhands_acp.engine.call import CallRequest
+from openhands_acp.engine.compacting import answered_in_room, made_room
 from openhands_acp.engine.events import (
     AgentErrorEvent,
     NoticeEvent,
@@ -20,23 +23,19 @@ from openhands_acp.engine.events import (
     UserRejectObservation,
 )
 from openhands_acp.engine.guard import Dismissed
-from openhands_acp.engine.ports import LLM
-from openhands_acp.engine.respond import CallRequest, Conversation, Response, respond
+from openhands_acp.engine.limits import checked
+from openhands_acp.engine.respond import Response
 from openhands_acp.engine.tool import Hands, Rejected, ToolError, ToolResult
+from openhands_acp.engine.unstuck import Course, Outcome
+from openhands_acp.engine.vision import see_for
 
 logger = logging.getLogger(__name__)
 
 
-class Session(Conversation, Protocol):
+class Session(compacting.Session, limits.Session, vision.Session, Protocol):
     """What a turn works on."""
 
-    max_steps: int
-
     async def prepare(self) -> None: ...
-
-    def check_budget(self) -> None: ...
-
-    async def open_llm(self) -> LLM: ...
 
     async def take_prompts(self) -> bool:
         """Put waiting prompts into the history; tell whether there were any."""
@@ -51,80 +50,87 @@ async def take_turn(session: Session) -> StopReason:
     """Work until the model is done. Raises TurnError; whatever is open then, `Session.settle` closes."""
     await session.prepare()
     await session.take_prompts()
-    for _ in range(session.max_steps):
-        session.check_budget()
-        response = await respond(session, await session.open_llm())
-        ends_turn = await run_calls(session, response.calls)
-        if await session.take_prompts():
+    course = Course(session)
+    while (stop := await checked(session)) is None:
+        await see_for(session)
+        if await made_room(session) or (response := await answered_in_room(session)) is None:
+            # It may have cost something: the limits are looked at first.
             continue
-        if ends_turn or not response.calls:
+        outcomes = await run_calls(session, response.calls)
+        if await session.take_prompts():
+            course.begin()
+            continue
+        if any(outcome.ends_turn for outcome in outcomes):
             return _stop_reason(session, response)
-    return "max_turn_requests"
+        if not await course.corrected(response, outcomes) and not response.calls:
+            return _stop_reason(session, response)
+    return stop
 
 
-async def run_calls(session: Session, calls: tuple[CallRequest, ...]) -> bool:
-    """Run one answer's calls in their order, read-only neighbours side by side; tell whether one ends the turn."""
-    ends_turn = False
+async def run_calls(session: Session, calls: tuple[CallRequest, ...]) -> list[Outcome]:
+    """Run one answer's calls in their order, read-only neighbours side by side; return what each came to."""
+    outcomes: dict[str, Outcome] = {}
 
     async def run(call: CallRequest) -> None:
-        nonlocal ends_turn
-        result = await run_call(session, call)
-        ends_turn = ends_turn or (result is not None and result.ends_turn)
+        outcomes[call.tool_call_id] = await run_call(session, call)
 
     for batch in _batches(calls):
         async with anyio.create_task_group() as tasks:
             for call in batch:
                 tasks.start_soon(run, call)
-    return ends_turn
+    return [outcomes[call.tool_call_id] for call in calls]
 
 
-async def run_call(session: Session, call: CallRequest) -> ToolResult | None:
+async def run_call(session: Session, call: CallRequest) -> Outcome:
     """Run one call and tell its one result. Only cancellation passes."""
     try:
         result = await _run(session, call)
     except ToolError as error:
-        session.emit(_failed(session, call, str(error)))
+        return _failed(session, call, str(error))
     except Rejected as no:
-        session.emit(
-            UserRejectObservation(call.tool_call_id, call.action_id, call.tool_name, no.reason, no.source, no.shown)
-        )
+        return _rejected(session, call, no)
     except Dismissed:
-        reason = "the person stopped here"
-        session.emit(UserRejectObservation(call.tool_call_id, call.action_id, call.tool_name, reason))
+        outcome = _rejected(session, call, Rejected("the person stopped here"))
         session.cancel()
+        return outcome
     except Exception as error:
         logger.exception("running %s", call.tool_name)
         text = f"a bug in openhands-acp stopped this tool ({type(error).__name__}); try another way"
-        session.emit(_failed(session, call, text))
-    else:
-        session.emit(
-            ObservationEvent(
-                call.tool_call_id,
-                call.action_id,
-                call.tool_name,
-                result.text,
-                result.is_error,
-                result.shown,
-                result.locations,
-                result.raw_output,
-                result.images,
-            )
+        return _failed(session, call, text)
+    session.emit(
+        ObservationEvent(
+            call.tool_call_id,
+            call.action_id,
+            call.tool_name,
+            result.text,
+            result.is_error,
+            result.shown,
+            result.locations,
+            result.raw_output,
+            result.images,
+            result.output,
         )
-        return result
-    return None
+    )
+    return Outcome(result.text, result.is_error, result.ends_turn)
 
 
-def _failed(session: Session, call: CallRequest, error: str) -> AgentErrorEvent:
+def _failed(session: Session, call: CallRequest, error: str) -> Outcome:
     shown = session.transcript.open_calls[call.tool_call_id].shown
-    return AgentErrorEvent(call.tool_call_id, call.tool_name, error, shown)
+    session.emit(AgentErrorEvent(call.tool_call_id, call.tool_name, error, shown))
+    return Outcome(error)
+
+
+def _rejected(session: Session, call: CallRequest, no: Rejected) -> Outcome:
+    session.emit(
+        UserRejectObservation(call.tool_call_id, call.action_id, call.tool_name, no.reason, no.source, no.shown)
+    )
+    return Outcome(no.reason)
 
 
 async def _run(session: Session, call: CallRequest) -> ToolResult:
-    if call.tool is None:
-        raise ToolError(f"there is no tool {call.tool_name!r}; the tools are {', '.join(session.tools)}")
-    if call.arguments is None:
-        raise ToolError("the arguments are not a JSON object; send the call again, whole")
-    return await call.tool.run(call.tool.parse(call.arguments), session.hands(call))
+    if call.tool is None or call.problem:
+        raise ToolError(call.problem)
+    return await call.tool.run(call.parsed, session.hands(call))
 
 
 def _batches(calls: tuple[CallRequest, ...]) -> Iterator[list[CallRequest]]:
@@ -137,23 +143,18 @@ def _batches(calls: tuple[CallRequest, ...]) -> Iterator[list[CallRequest]]:
 
 def _is_read_only(call: CallRequest) -> bool:
     # What cannot run changes nothing, and keeps no neighbour waiting.
-    if call.tool is None or call.arguments is None:
-        return True
-    try:
-        return call.tool.is_read_only(call.tool.parse(call.arguments))
-    except ToolError:
-        return True
+    return call.tool is None or bool(call.problem) or call.tool.is_read_only(call.parsed)
 
 
 def _stop_reason(session: Session, response: Response) -> StopReason:
     match response.finish.reason:
         case "length":
+            notice = "The answer reached the model's limit of tokens. To have the rest of it, say so."
+            session.emit(NoticeEvent(session.new_id(), "text", notice))
             return "max_tokens"
         case "refusal":
             # Not the protocol's `refusal`: editors then remove the person's message (clients.md rule 13).
             session.emit(NoticeEvent(session.new_id(), "text", "The provider's content filter stopped this answer."))
             return "end_turn"
         case "stop":
-            if response.is_empty:
-                session.emit(NoticeEvent(session.new_id(), "text", "The model answered with nothing. Try again."))
             return "end_turn"

@@ -37,7 +37,8 @@ async def test_a_client_that_stops_reading_stops_the_model_and_can_still_cancel(
             nonlocal pulled
             while True:
                 pulled += 1
-                yield TextChunk("x" * 1000)
+                # Never the same, which would be ended.
+                yield TextChunk(f"{pulled:x>1000}")
 
     async with agent(tmp_path, backend=TestBackend(Endless([]))) as running:
         running.editor.channel.gate = anyio.Event()
@@ -53,7 +54,7 @@ async def test_a_client_that_stops_reading_stops_the_model_and_can_still_cancel(
         await anyio.wait_all_tasks_blocked()
         running.editor.channel.gate.set()
         assert (await running.editor.answer(request))["result"] == {"stopReason": "cancelled"}
-        assert set(text_of(running.editor.updates())) == {"x"}
+        assert set(text_of(running.editor.updates())) <= set("x0123456789")
 
 
 async def test_a_session_that_waits_delays_no_other(tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from openhands_acp.engine.budget import Limit, Limits
 from openhands_acp.engine.messages import Image, Part, Text, UserMessage
 from tests.harness.check import TestBackend, agent
 from tests.harness.model import ScriptedModel, call, say
 
 pytestmark = pytest.mark.anyio
 
+UNSEEN = "(an image was here, which you cannot see: the model that is in use takes no images)"
 PIXEL = base64.b64encode(b"\x89PNG").decode()
 
 
@@ -74,13 +76,22 @@ async def test_an_image_goes_to_a_model_that_sees(tmp_path: Path) -> None:
     assert await read_by_model(tmp_path, block, sees=True) == (Image("image/png", PIXEL),)
 
 
-async def test_an_image_is_left_out_plainly_for_a_model_that_does_not(tmp_path: Path) -> None:
-    backend = TestBackend(ScriptedModel([[say("Ok.")]]))
-    async with agent(tmp_path, backend=backend) as running:
+async def test_an_image_is_left_out_plainly_for_a_model_that_does_not_and_once(tmp_path: Path) -> None:
+    model = ScriptedModel([[say("Ok.")], [say("Well.")], [say("Red.")]])
+    async with agent(tmp_path, backend=TestBackend(model)) as running:
         block = {"type": "image", "data": PIXEL, "mimeType": "image/png"}
-        await running.editor.request("session/prompt", sessionId=running.session_id, prompt=[block])
+        for sees in (False, False, True):
+            model.sees_images = sees
+            await running.editor.request("session/prompt", sessionId=running.session_id, prompt=[block])
         chunks = [u["content"]["text"] for u in running.editor.updates() if u["sessionUpdate"] == "agent_message_chunk"]
-        assert chunks[0] == "fake/model cannot see images; going on without them."
+    told = "fake/model cannot see images; going on without them. If it can, set `vision = true` in acp.toml."
+    assert chunks == [told, "\n\nOk.", "Well.", "Red."]
+    seen = [
+        [part for message in asked if isinstance(message, UserMessage) for part in message.parts]
+        for asked in model.requests
+    ]
+    image, unseen = Image("image/png", PIXEL), Text(UNSEEN)
+    assert seen == [[unseen], [unseen, unseen], [image, image, image]]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +125,7 @@ async def test_a_slash_that_is_no_command_is_text(tmp_path: Path) -> None:
 
 
 async def test_a_turn_has_a_limit(tmp_path: Path) -> None:
-    backend = TestBackend(ScriptedModel([[call("think", thought="x")]] * 5), max_steps=3)
+    backend = TestBackend(ScriptedModel([[call("think", thought="x")]] * 5), limits=Limits(Limit(max_steps=3)))
     async with agent(tmp_path, backend=backend) as running:
         assert await running.prompt("go") == {"stopReason": "max_turn_requests"}
         assert len(running.model.requests) == 3

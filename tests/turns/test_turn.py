@@ -21,7 +21,7 @@ async def test_hello(tmp_path: Path) -> None:
 < session_info_update {"title": "hi"}
 < agent_thought_chunk ["id10", "A greeting."]
 < agent_message_chunk ["id9", "Hello."]
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
 
@@ -42,13 +42,13 @@ async def test_an_edit_that_is_allowed(tmp_path: Path) -> None:
 < agent_message_chunk ["id9", "Editing."]
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "Work on a file", "name": "file_editor", "kind": "other", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "Edit a.py", "kind": "edit", "locations": [{"path": "ROOT/a.py"}], "rawInput": {"command": "str_replace", "path": "ROOT/a.py", "old_str": "y = 2", "new_str": "y = 3"}}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < 1 session/request_permission {"toolCall": {"toolCallId": "id11", "title": "Edit a.py", "kind": "edit", "status": "pending", "content": [{"type": "diff", "path": "ROOT/a.py", "oldText": "x = 1\\ny = 2\\n", "newText": "x = 1\\ny = 3\\n"}], "locations": [{"path": "ROOT/a.py"}], "rawInput": {"command": "str_replace", "path": "ROOT/a.py", "old_str": "y = 2", "new_str": "y = 3"}}, "options": [{"optionId": "allow_once", "name": "Allow once", "kind": "allow_once"}, {"optionId": "allow_always", "name": "Always allow editing a.py in this session", "kind": "allow_always"}, {"optionId": "reject_once", "name": "Reject", "kind": "reject_once"}]}
 > 1 = {"outcome": {"optionId": "allow_once", "outcome": "selected"}}
 < tool_call_update {"toolCallId": "id11", "status": "in_progress", "content": [{"type": "diff", "path": "ROOT/a.py", "oldText": "x = 1\\ny = 2\\n", "newText": "x = 1\\ny = 3\\n"}]}
 < tool_call_update {"toolCallId": "id11", "status": "completed", "locations": [{"path": "ROOT/a.py", "line": 2}], "rawOutput": {"path": "ROOT/a.py", "first_line": 2, "last_line": 2}}
 < agent_message_chunk ["id18", "Done."]
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
 
@@ -67,12 +67,12 @@ async def test_a_command_that_is_rejected(tmp_path: Path) -> None:
 < session_info_update {"title": "remove it"}
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "Run a command", "name": "terminal", "kind": "execute", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "touch here", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ touch here\\n```"}}], "rawInput": {"command": "touch here"}}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < 1 session/request_permission {"toolCall": {"toolCallId": "id11", "title": "touch here", "kind": "execute", "status": "pending", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ touch here\\n```"}}], "locations": [], "rawInput": {"command": "touch here"}}, "options": [{"optionId": "allow_once", "name": "Allow once", "kind": "allow_once"}, {"optionId": "allow_always", "name": "Always allow `touch \\u2026` in this session", "kind": "allow_always"}, {"optionId": "reject_once", "name": "Reject", "kind": "reject_once"}]}
 > 1 = {"outcome": {"optionId": "reject_once", "outcome": "selected"}}
 < tool_call_update {"toolCallId": "id11", "status": "failed", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ touch here\\n```"}}, {"type": "content", "content": {"type": "text", "text": "Rejected"}}], "rawOutput": {"error": "Rejected"}}
 < agent_message_chunk ["id17", "Then not."]
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
 
@@ -88,10 +88,10 @@ async def test_a_plan_a_thought_and_an_end_are_no_tool_cards(tmp_path: Path) -> 
     assert wire == snapshot("""\
 > 3 session/prompt ["go"]
 < session_info_update {"title": "go"}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < plan {"entries": [{"content": "Look", "priority": "medium", "status": "completed"}, {"content": "Mend", "priority": "medium", "status": "in_progress"}, {"content": "Check", "priority": "medium", "status": "pending"}]}
 < agent_thought_chunk ["id18", "Odd."]
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < agent_message_chunk ["id27", "All done."]
 < 3 = {"stopReason": "end_turn"}\
 """)
@@ -111,12 +111,12 @@ async def test_a_command_shows_what_it_prints_and_how_it_ended(tmp_path: Path) -
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "Run a command", "name": "terminal", "kind": "execute", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "p", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ p\\n```"}}]}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "printf 'out\\\\nerr\\\\n'; exit 3", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ printf 'out\\\\nerr\\\\n'; exit 3\\n```"}}], "rawInput": {"command": "printf 'out\\\\nerr\\\\n'; exit 3"}}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < tool_call_update {"toolCallId": "id11", "status": "in_progress"}
 < tool_call_update {"toolCallId": "id11", "status": "in_progress", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ printf 'out\\\\nerr\\\\n'; exit 3\\nout\\nerr\\n```"}}]}
 < tool_call_update {"toolCallId": "id11", "status": "failed", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ printf 'out\\\\nerr\\\\n'; exit 3\\nout\\nerr\\n[exit code 3]\\n```"}}], "rawOutput": {"exit_code": 3, "signal": null, "timed_out": false, "seconds": 0, "output": "out\\nerr\\n"}}
 < agent_message_chunk ["id16", "3."]
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
 
@@ -132,11 +132,11 @@ async def test_title_and_diff_fill_in_while_the_arguments_stream(tmp_path: Path)
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "Work on a file", "name": "file_editor", "kind": "other", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "Create b.txt", "kind": "edit", "locations": [{"path": "ROOT/b.txt"}], "content": [{"type": "diff", "path": "ROOT/b.txt", "oldText": "", "newText": "on"}]}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "content": [{"type": "diff", "path": "ROOT/b.txt", "oldText": "", "newText": "one\\ntwo\\n"}], "rawInput": {"command": "create", "path": "b.txt", "file_text": "one\\ntwo\\n"}}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < tool_call_update {"toolCallId": "id11", "status": "in_progress"}
 < tool_call_update {"toolCallId": "id11", "status": "completed", "locations": [{"path": "ROOT/b.txt", "line": 1}], "rawOutput": {"path": "ROOT/b.txt", "lines": 2}}
 < agent_message_chunk ["id16", "Done."]
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
 
@@ -154,7 +154,7 @@ async def test_files_are_the_editors_where_it_offers_them(tmp_path: Path) -> Non
 < session_info_update {"title": "go"}
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "Work on a file", "name": "file_editor", "kind": "other", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "Edit a.txt", "kind": "edit", "locations": [{"path": "ROOT/a.txt", "line": 1}], "rawInput": {"command": "insert", "path": "ROOT/a.txt", "insert_line": 0, "new_str": "first"}}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < 1 fs/read_text_file {"path": "ROOT/a.txt"}
 > 1 = {"content": "saved\\nunsaved\\n"}
 < tool_call_update {"toolCallId": "id11", "status": "in_progress", "content": [{"type": "diff", "path": "ROOT/a.txt", "oldText": "saved\\nunsaved\\n", "newText": "first\\nsaved\\nunsaved\\n"}]}
@@ -166,6 +166,6 @@ async def test_files_are_the_editors_where_it_offers_them(tmp_path: Path) -> Non
 > 4 = {"content": "first\\nsaved\\nunsaved\\n"}
 < tool_call_update {"toolCallId": "id11", "status": "completed", "rawOutput": {"path": "ROOT/a.txt", "first_line": 1, "last_line": 1}}
 < agent_message_chunk ["id16", "Done."]
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
