@@ -8,16 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from openhands_acp.engine.cards import Card, Shown
+from openhands_acp.engine.cost import Spending
 from openhands_acp.engine.events import (
     ActionEvent,
     AgentErrorEvent,
     CallDelta,
     CallProgress,
-    Card,
     Channel,
     CheckpointTaken,
     CommandOutput,
     CommandPlaced,
+    CompactionProgress,
+    Condensation,
     ConversationErrorEvent,
     ConversationStarted,
     ConversationStateUpdateEvent,
@@ -31,7 +34,8 @@ from openhands_acp.engine.events import (
     PermissionDecided,
     PlanEntry,
     PlanUpdated,
-    Shown,
+    QuestionAnswered,
+    ResponseDropped,
     SystemPromptEvent,
     ThoughtEvent,
     TurnEnded,
@@ -39,15 +43,24 @@ from openhands_acp.engine.events import (
     UsageEvent,
     UserRejectObservation,
 )
+from openhands_acp.engine.items import (
+    Item,
+    Step,
+    condensed,
+    is_over,
+    messages_of,
+    weight_of,
+    weight_of_call,
+    weight_of_item,
+    weight_of_json,
+    weight_of_result,
+)
 from openhands_acp.engine.messages import (
-    AssistantMessage,
     CallMade,
     Image,
-    JsonValue,
     Message,
     SystemMessage,
     Text,
-    ToolMessage,
     UserMessage,
     plain_text,
 )
@@ -80,15 +93,13 @@ class PartialMessage:
         return "".join(self.pieces)
 
 
-@dataclass(slots=True)
-class _Response:
-    """One answer of the model, put together from events that need not be neighbours."""
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a provider said that it read and wrote, and how much that was."""
 
-    text: str = ""
-    thought: str = ""
-    blocks: JsonValue = None
-    calls: dict[str, CallMade] = field(default_factory=dict[str, CallMade])
-    results: dict[str, tuple[str, tuple[Image, ...]]] = field(default_factory=dict[str, tuple[str, tuple[Image, ...]]])
+    tokens: int
+    weight: int
+    """Of all items; prompt and tools come on top."""
 
 
 @dataclass(slots=True)
@@ -104,39 +115,43 @@ class Transcript:
     """What the person allowed for the whole session (see `policy`)."""
     turn_id: str | None = None
     """The turn that started and has not ended."""
-    cost_usd: float | None = 0.0
-    """Of all model calls; None once the price of one was unknown."""
+    spending: Spending = field(default_factory=Spending)
     open_calls: dict[str, OpenCall] = field(default_factory=dict[str, OpenCall])
     partial: dict[str, PartialMessage] = field(default_factory=dict[str, PartialMessage])
-    _items: list[UserMessage | _Response] = field(default_factory=list[UserMessage | _Response])
-    _responses: dict[str, _Response] = field(default_factory=dict[str, _Response])
-    _response_of_call: dict[str, _Response] = field(default_factory=dict[str, _Response])
+    first_prompt: UserMessage | None = None
+    items: list[Item] = field(default_factory=list[Item])
+    """The conversation as a model reads it, without the prompt."""
+    weight: int = 0
+    """Of all items together (`weight_of_item`)."""
+    counted: Counted | None = None
+    """By the provider, at the last answer in this conversation."""
+    _told: list[Message] = field(default_factory=list[Message], compare=False, repr=False)
+    """Of the first items, to which nothing is added any more."""
+    _settled: int = field(default=0, compare=False, repr=False)
+    """How many these are."""
+    _steps: dict[str, Step] = field(default_factory=dict[str, Step])
+    """By the model's answers."""
+    _step_of_call: dict[str, Step] = field(default_factory=dict[str, Step])
 
     def history(self) -> list[Message]:
         """Return the conversation as a model reads it: each call followed by its result, in call order."""
-        messages: list[Message] = [self.system] if self.system else []
-        for item in self._items:
-            if isinstance(item, UserMessage):
-                messages.append(item)
-                continue
-            messages.append(AssistantMessage(item.text, tuple(item.calls.values()), item.thought, item.blocks))
-            messages += [
-                ToolMessage(call.id, call.name, *item.results[key])
-                for key, call in item.calls.items()
-                if key in item.results
-            ]
-        return messages
-
-    @property
-    def first_prompt(self) -> UserMessage | None:
-        return next((item for item in self._items if isinstance(item, UserMessage)), None)
+        items = self.items
+        while self._settled + 1 < len(items) and is_over(items[self._settled]):
+            # Once: else each step of a long conversation would cost as much as all before it.
+            self._told += messages_of(items[self._settled])
+            self._settled += 1
+        rest = [message for item in items[self._settled :] for message in messages_of(item)]
+        return [*([self.system] if self.system else []), *self._told, *rest]
 
     def apply(self, event: Event, entry_id: str) -> None:
         """Take in one event; `entry_id` is empty for a live one."""
+        self.spending.apply(event)
         match event:
-            case MessageDelta() | CallDelta() | CallProgress() | CommandOutput() | CommandPlaced():
+            case (
+                MessageDelta() | CallDelta() | CallProgress() | CommandOutput() | CommandPlaced() | CompactionProgress()
+            ):
                 self._apply_live(event)
-            case MessageEvent() | ThoughtEvent() | ActionEvent():
+            case MessageEvent() | ThoughtEvent() | NoticeEvent() | ActionEvent():
                 self._apply_message(event, entry_id)
             case ObservationEvent():
                 self._close(event.tool_call_id, event.text, event.images)
@@ -146,7 +161,12 @@ class Transcript:
                 self._close(event.tool_call_id, f"Error: {event.error}")
             case CheckpointTaken():
                 self.open_calls.pop(event.tool_call_id, None)
-                self._items += [UserMessage((Text(event.told),))] if event.told is not None else []
+                if event.told is not None:
+                    self._add(UserMessage((Text(event.told),)))
+            case QuestionAnswered():
+                self.open_calls.pop(event.tool_call_id, None)
+            case UsageEvent() | ResponseDropped() | Condensation():
+                self._apply_reading(event)
             case _:
                 self._apply_state(event)
 
@@ -164,27 +184,35 @@ class Transcript:
                 if call := self.open_calls.get(event.tool_call_id):
                     call.has_started = True
                     call.shown = event.shown or call.shown
-            case CommandOutput() | CommandPlaced():
+            case CommandOutput() | CommandPlaced() | CompactionProgress():
                 pass
             case _:
                 assert_never(event)
 
-    def _apply_message(self, event: MessageEvent | ThoughtEvent | ActionEvent, entry_id: str) -> None:
+    def _apply_message(self, event: MessageEvent | ThoughtEvent | NoticeEvent | ActionEvent, entry_id: str) -> None:
         match event:
             case MessageEvent(role="user"):
-                self._items.append(UserMessage(event.content))
+                self._add(UserMessage(event.content))
             case MessageEvent():
                 self.partial.pop(event.message_id, None)
-                self._response(event.response_id or event.message_id).text += plain_text(event.content)
+                text = plain_text(event.content)
+                self._step(event.response_id or event.message_id).text += text
+                self.weight += weight_of(text)
             case ThoughtEvent():
                 self.partial.pop(event.message_id, None)
-                response = self._response(event.response_id)
-                response.thought, response.blocks = event.text, event.blocks
+                step = self._step(event.response_id)
+                self.weight += weight_of_json(event.blocks) - weight_of_json(step.blocks)
+                step.thought, step.blocks = event.text, event.blocks
+            case NoticeEvent():
+                self.partial.pop(event.message_id, None)
+                if event.told is not None:
+                    self._add(UserMessage((Text(event.told),)))
             case ActionEvent():
-                response = self._response(event.response_id)
-                made = CallMade(event.provider_call_id, event.tool_name, event.arguments)
-                response.calls[event.tool_call_id] = made
-                self._response_of_call[event.tool_call_id] = response
+                step = self._step(event.response_id)
+                made = CallMade(event.provider_call_id, event.tool_name, event.mended or event.arguments)
+                step.calls[event.tool_call_id] = made
+                self._step_of_call[event.tool_call_id] = step
+                self.weight += weight_of_call(made)
                 call = self.open_calls.setdefault(event.tool_call_id, OpenCall(event.tool_name))
                 call.action_id, call.card = entry_id, event.card
             case _:
@@ -195,14 +223,12 @@ class Transcript:
         event: ConversationStarted
         | SystemPromptEvent
         | PermissionDecided
-        | NoticeEvent
         | PlanUpdated
         | TurnStarted
         | TurnEnded
         | InterruptEvent
         | ConversationErrorEvent
-        | ConversationStateUpdateEvent
-        | UsageEvent,
+        | ConversationStateUpdateEvent,
     ) -> None:
         match event:
             case ConversationStarted():
@@ -217,13 +243,23 @@ class Transcript:
                 self.turn_id = event.turn_id
             case TurnEnded():
                 self.turn_id = None
-                self._items += [_STOPPED] if event.stop_reason == "cancelled" else []
+                if event.stop_reason == "cancelled":
+                    self._add(_STOPPED)
             case ConversationStateUpdateEvent():
                 setattr(self, event.key, event.value)
-            case UsageEvent():
-                self.cost_usd = _sum(self.cost_usd, event.usage.cost_usd)
-            case NoticeEvent() | InterruptEvent() | ConversationErrorEvent():
+            case InterruptEvent() | ConversationErrorEvent():
                 pass
+            case _:
+                assert_never(event)
+
+    def _apply_reading(self, event: UsageEvent | ResponseDropped | Condensation) -> None:
+        match event:
+            case UsageEvent():
+                self._count(event)
+            case ResponseDropped():
+                self._drop(event.response_id)
+            case Condensation():
+                self._condense(event)
             case _:
                 assert_never(event)
 
@@ -236,16 +272,50 @@ class Transcript:
 
     def _close(self, tool_call_id: str, result: str, images: tuple[Image, ...] = ()) -> None:
         self.open_calls.pop(tool_call_id, None)
-        if response := self._response_of_call.get(tool_call_id):
-            response.results.setdefault(tool_call_id, (result, images))
+        step = self._step_of_call.get(tool_call_id)
+        if step is not None and tool_call_id not in step.results:
+            step.results[tool_call_id] = result, images
+            self.weight += weight_of_result(result, images)
 
-    def _response(self, response_id: str) -> _Response:
-        response = self._responses.get(response_id)
-        if response is None:
-            response = self._responses[response_id] = _Response()
-            self._items.append(response)
-        return response
+    def _add(self, item: UserMessage) -> None:
+        self.first_prompt = self.first_prompt or item
+        self.items.append(item)
+        self.weight += weight_of_item(item)
 
+    def _step(self, response_id: str) -> Step:
+        step = self._steps.get(response_id)
+        if step is None:
+            step = self._steps[response_id] = Step()
+            self.items.append(step)
+        elif step is not self.items[-1]:
+            self._unsettle()
+        return step
 
-def _sum(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one + other
+    def _unsettle(self) -> None:
+        self._told, self._settled = [], 0
+
+    def _drop(self, response_id: str) -> None:
+        if (step := self._steps.pop(response_id, None)) is not None:
+            self.items = [item for item in self.items if item is not step]
+            self._unsettle()
+            self._step_of_call = {key: each for key, each in self._step_of_call.items() if each is not step}
+            self.weight -= weight_of_item(step)
+
+    def _count(self, event: UsageEvent) -> None:
+        if event.purpose != "agent":
+            return
+        tokens = event.usage.input_tokens + event.usage.output_tokens
+        last = self.items[-1] if self.items else None
+        if isinstance(last, Step) and last.blocks is None:
+            # Thoughts that are not sent back fill nothing.
+            tokens -= event.usage.reasoning_tokens
+        self.counted = Counted(tokens, self.weight)
+
+    def _condense(self, event: Condensation) -> None:
+        self.items = condensed(self.items, event.until, event.kept, event.summary, event.shortened)
+        self._unsettle()
+        steps = [item for item in self.items if isinstance(item, Step)]
+        self._step_of_call = {tool_call_id: step for step in steps for tool_call_id in step.calls}
+        # Later events belong to answers that are still to come.
+        self._steps.clear()
+        self.weight = sum(map(weight_of_item, self.items))
