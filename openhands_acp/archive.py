@@ -15,7 +15,7 @@ from typing import Any, cast
 import anyio.to_thread
 
 from openhands_acp.acp.sessions import BadCursor, InUse, Kept, Listed, NotKept
-from openhands_acp.engine.events import SystemPromptEvent
+from openhands_acp.engine.events import Entry, SystemPromptEvent
 from openhands_acp.engine.ports import Taken
 from openhands_acp.store import library as store
 from openhands_acp.store.library import Library, NoSuchSession, Summary, UnreadableSession
@@ -48,6 +48,9 @@ class Archive:
         except NoSuchSession:
             # Whatever it is called, it is not there afterwards.
             return
+
+    async def copied(self, entries: tuple[Entry, ...], session_id: str) -> tuple[Entry, ...]:
+        return await anyio.to_thread.run_sync(self.library.copied, entries, session_id)
 
     async def latest(self, cwd: str) -> str | None:
         """Return the newest conversation in a folder, or anywhere if there is none in it."""

@@ -5,47 +5,49 @@ With `server`, the only file that knows every package. Loaded when `initialize` 
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import anyio
 import anyio.from_thread
 import anyio.to_thread
 
+from openhands_acp import __version__
 from openhands_acp.acp.sessions import Defaults, EditorPorts, Kept, Listed, NotConfigured
-from openhands_acp.engine.events import ConversationStarted, NoticeEvent
+from openhands_acp.engine.cards import KeptOutput
+from openhands_acp.engine.choices import Choices
+from openhands_acp.engine.events import ConversationStarted, Entry, NoticeEvent
 from openhands_acp.engine.hands import World
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, Terminals
 from openhands_acp.engine.session import Beginning, Ports, Session
 from openhands_acp.engine.snapshots import Snapshots
 from openhands_acp.engine.tool import Tool
-from openhands_acp.llm.model import ModelSettings
-from openhands_acp.llm.scripted import Scripted
-from openhands_acp.llm.thinking import levels
+from openhands_acp.engine.waiting import Waiting
+from openhands_acp.models import ModelLibrary, Models, is_scripted
 from openhands_acp.options import Options
-from openhands_acp.providers import missing
+from openhands_acp.providers import KEY_NAMES, missing
 from openhands_acp.settings import Settings, load_settings
 from openhands_acp.store.journal import FileJournal
 from openhands_acp.store.library import Library, Stored
+from openhands_acp.store.outputs import keep
 
 if TYPE_CHECKING:
     from openhands_acp.archive import Archive
     from openhands_acp.local.snapshots import LocalSnapshots
+    from openhands_acp.tracing import Tracing
     from openhands_acp.workshop import Workshop
 
 logger = logging.getLogger(__name__)
 
-OpenModel = Callable[[ModelSettings], LLM]
-
-_SCRIPTED = "scripted/"
+_SENDING = 0.2
+"""Seconds for the spans of a session to be sent when it closes."""
 
 
 @dataclass(slots=True)
@@ -53,21 +55,28 @@ class Backend:
     """What sessions are made of (`acp.sessions.Backend`), for one client."""
 
     options: Options
+    learn: Callable[[str], None] = lambda _key: None
+    """Told each key that comes late, to mask it."""
+    library: ModelLibrary | None = None
+    """What opens models; None is LiteLLM."""
     _settings: Settings | None = None
     _told: tuple[str, ...] = ()
-    _library: OpenModel | None = None
-    _loading: anyio.Event | None = None
-    _models: dict[tuple[str, str], LLM] = field(default_factory=dict[tuple[str, str], LLM])
+    _models: Models = field(init=False)
     _journals: dict[str, FileJournal] = field(default_factory=dict[str, FileJournal])
     _terminals: dict[str, Terminals] = field(default_factory=dict[str, Terminals])
     _snapshots: dict[str, LocalSnapshots] = field(default_factory=dict[str, "LocalSnapshots"])
     """Of the sessions that had a turn."""
+    _windows: dict[str, int] = field(default_factory=dict[str, int])
+    """Tokens that models can read, as their refusals told."""
+    _waiting: Waiting = field(default_factory=Waiting)
+    _tracing: Tracing | None = None
+    _has_looked_for_tracing: bool = False
     _has_resumed: bool = False
     _opened_workshop: Workshop | None = None
 
     def __post_init__(self) -> None:
-        # For its side effects: the files' validators are made now, while no client waits for a session.
-        load_settings(self.options)
+        # It reads the settings, and the files' validators are made by that, while no client waits for a session.
+        self._models = Models(self.options, self._environ_of_keys, self.learn, self.library)
 
     def defaults(self) -> Defaults:
         settings = load_settings(self.options)
@@ -77,15 +86,23 @@ class Backend:
                 logger.warning("%s", problem)
         if settings != self._settings:
             self._settings = settings
-            self._models.clear()
+            self._models.renew(settings)
         if lacking := missing(settings, os.environ):
             raise NotConfigured(lacking.reason, lacking.details)
         assert settings.model is not None
-        titles = settings.titles and not settings.model.startswith(_SCRIPTED)
-        return Defaults(settings.mode, settings.model, settings.models, titles, settings.thought_level)
+        assert settings.choice is not None
+        titles = settings.titles and not is_scripted(settings.model)
+        return Defaults(settings.mode, settings.choice, titles, settings.thought_level)
+
+    @property
+    def choices(self) -> Choices:
+        return self._models.choices
 
     async def kept(self, session_id: str) -> Kept:
         return await self._archive().kept(session_id)
+
+    async def copied(self, entries: tuple[Entry, ...], session_id: str) -> tuple[Entry, ...]:
+        return await self._archive().copied(entries, session_id)
 
     async def listed(self, cwd: str | None, cursor: str | None) -> tuple[list[Listed], str | None]:
         return await self._archive().listed(cwd, cursor)
@@ -108,7 +125,7 @@ class Backend:
     def open_session(self, started: ConversationStarted, editor: EditorPorts, kept: Kept | None) -> Session:
         settings = self._settings
         assert settings is not None
-        outputs = self._sessions() / started.session_id.replace("-", "") / "output"
+        outputs = Library(self._sessions()).output_folder(started.session_id)
         journal = self._journal(started.session_id, editor, kept)
         self._journals[started.session_id] = journal
 
@@ -126,21 +143,50 @@ class Backend:
             return opened
 
         def tools() -> tuple[Tool, ...]:
-            return self._workshop().tools(started.model, kept.tools if kept else ())
+            names = kept.tools if kept else ()
+            return self._workshop().tools(self._models.behind(started.model), names, settings.prompt)
 
+        async def open_llm(choice: str, thought_level: str, purpose: str) -> LLM:
+            llm = await self._models.open(choice, thought_level, purpose)
+            return llm if tracing is None else tracing.traced(started.session_id, llm, purpose)
+
+        tracing = self._opened_tracing()
         ports = Ports(
-            open_llm=self.open_llm,
+            open_llm=open_llm,
+            choices=self._models.choices,
             open_world=open_world,
             permissions=editor.permissions,
             journal=journal,
-            publish=editor.publish,
+            publish=editor.publish if tracing is None else tracing.watched(started.session_id, editor.publish),
             drained=editor.drained,
             describe=lambda: self._workshop().describe(started.roots, tools()),
             open_snapshots=open_snapshots,
             outputs=AbsPath(str(outputs)),
+            keep=_keep,
+            windows=self._windows,
+            waiting=self._waiting,
         )
-        beginning = Beginning(settings.max_steps, settings.max_cost, kept.entries if kept else ())
+        beginning = Beginning(
+            settings.limits,
+            kept.entries if kept else (),
+            critic=settings.critic,
+            persistence=settings.persistence,
+        )
         return Session(started, ports, tools, beginning)
+
+    def asked_by(self, session_id: str, meta: Mapping[str, Any]) -> None:
+        if (tracing := self._opened_tracing()) is not None:
+            tracing.asked_by(session_id, meta)
+
+    def _opened_tracing(self) -> Tracing | None:
+        if not self._has_looked_for_tracing:
+            self._has_looked_for_tracing = True
+            if any(name.startswith("OTEL_") for name in os.environ):
+                # Late: hardly anybody wants it.
+                from openhands_acp import tracing
+
+                self._tracing = tracing.open_tracing(__version__) if tracing.is_wanted(os.environ) else None
+        return self._tracing
 
     def _workshop(self) -> Workshop:
         # Late: it is half of what is ours, and nothing before the first prompt needs it.
@@ -183,11 +229,10 @@ class Backend:
                 journal.append(entry)
         return journal
 
-    async def warm_up(self) -> None:
+    async def warm_up(self, changed: Callable[[], None]) -> None:
         await anyio.to_thread.run_sync(_import_workshop, abandon_on_cancel=True)
         self._workshop().login.begin()
-        if self._settings and self._settings.model and not self._settings.model.startswith(_SCRIPTED):
-            await self._load_library()
+        await self._models.look_around(changed)
 
     async def close_session(self, session: Session) -> None:
         journal = self._journals.pop(session.id)
@@ -196,62 +241,25 @@ class Backend:
         if (terminals := self._terminals.pop(session.id, None)) is not None:
             await terminals.end()
         journal.close()
+        if self._tracing is not None:
+            # Nobody waits for a collector: what it has not taken by then, it is sent behind our back, or never.
+            with anyio.move_on_after(_SENDING):
+                await anyio.to_thread.run_sync(self._tracing.close_session, session.id, abandon_on_cancel=True)
+
+    async def _environ_of_keys(self) -> Mapping[str, str]:
+        # A program that prints a key is no business of another provider's key.
+        pass_env = self._settings.pass_env if self._settings else ()
+        return await self._workshop().login.inherited(KEY_NAMES - set(pass_env))
 
     def thought_levels(self, model: str) -> tuple[str, ...]:
-        return levels(model)
+        return self._models.levels(model)
 
-    async def open_llm(self, model: str, thought_level: str) -> LLM:
-        """Return the one client of `model` at this level; waits while LiteLLM is still being imported."""
-        level = thought_level if thought_level in levels(model) else "default"
-        if (model, level) not in self._models:
-            is_scripted = model.startswith(_SCRIPTED)
-            self._models[model, level] = Scripted() if is_scripted else await self._open_litellm(model, level)
-        return self._models[model, level]
 
-    async def _open_litellm(self, model: str, thought_level: str) -> LLM:
-        library = await self._load_library()
-        # Anew for this model: key and address in a file count only for the provider that they were written for.
-        return library(_model_settings(model, load_settings(replace(self.options, model=model)), thought_level))
-
-    async def _load_library(self) -> OpenModel:
-        while self._library is None:
-            if self._loading is not None:
-                await self._loading.wait()
-                continue
-            self._loading = anyio.Event()
-            try:
-                self._library = await anyio.to_thread.run_sync(_import_litellm, abandon_on_cancel=True)
-            finally:
-                self._loading.set()
-                self._loading = None
-        return self._library
+async def _keep(folder: AbsPath, name: str, text: str) -> KeptOutput | None:
+    return await anyio.to_thread.run_sync(keep, Path(folder), name, text)
 
 
 def _import_workshop() -> None:
-    # For its side effect: the first turn finds it there.
-    import_module("openhands_acp.workshop")
-
-
-def _import_litellm() -> OpenModel:
-    # Late, because it takes seconds, and in a thread, so that nobody waits who does not need it.
-    # The collector would look at what is imported again and again, now (a fifth of the time) and while a model streams.
-    gc.disable()
-    try:
-        from openhands_acp.llm import via_litellm
-
-        via_litellm.prewarm()
-        gc.freeze()
-    finally:
-        gc.enable()
-    return via_litellm.LiteLLM
-
-
-def _model_settings(model: str, settings: Settings, thought_level: str) -> ModelSettings:
-    return ModelSettings(
-        model=model,
-        api_key=settings.api_key.value if settings.api_key else None,
-        base_url=settings.base_url,
-        context_window=settings.context_window,
-        thought_level=thought_level,
-        deadlines=settings.deadlines,
-    )
+    # For their side effect: the first turn finds them there.
+    for name in ("workshop", "engine.turn", "engine.command_bodies"):
+        import_module(f"openhands_acp.{name}")

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -23,6 +24,9 @@ from openhands_acp.log import log_to
 from openhands_acp.options import Options
 from openhands_acp.rpc.peer import Peer
 from openhands_acp.rpc.stdio import Stdio
+
+if TYPE_CHECKING:
+    from openhands_acp.wire import Wire
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +41,11 @@ _WATCH = 0.2
 def main(options: Options) -> int:
     """Serve one client on stdin and stdout. Does not return: the process ends with it."""
     code = 1
-    channel = Stdio(_wire(options))
+    wire = _wire(options)
+    channel = Stdio(wire.record if wire else None)
     log_to(options.log_file)
     try:
-        anyio.run(_serve, channel, options)
+        anyio.run(_serve, channel, options, wire.learn if wire else _nobody)
         code = 0
     except BaseException:
         logger.critical("openhands-acp has to stop", exc_info=True)
@@ -52,8 +57,8 @@ def main(options: Options) -> int:
         os._exit(code)
 
 
-async def _serve(channel: Stdio, options: Options) -> None:
-    connection = Connection(__version__, lambda peer, client: _load(peer, client, options))
+async def _serve(channel: Stdio, options: Options, learn: Callable[[str], None]) -> None:
+    connection = Connection(__version__, lambda peer, client: _load(peer, client, options, learn))
     try:
         async with anyio.create_task_group() as tasks:
             stop = tasks.cancel_scope.cancel
@@ -66,12 +71,12 @@ async def _serve(channel: Stdio, options: Options) -> None:
             await connection.close()
 
 
-def _load(peer: Peer, client: Client, options: Options) -> Agent:
+def _load(peer: Peer, client: Client, options: Options, learn: Callable[[str], None]) -> Agent:
     # Late, because it costs as much again as everything before it, and nothing of it is needed for `initialize`.
     from openhands_acp import backend
     from openhands_acp.acp import agent as acp_agent
 
-    agent = acp_agent.Agent(peer, client, backend.Backend(options))
+    agent = acp_agent.Agent(peer, client, backend.Backend(options, learn))
     # What was imported stays, so the collector need not look at it again; it ran seldom since the start (cli).
     gc.freeze()
     gc.set_threshold(*_COLLECTED)
@@ -96,10 +101,14 @@ async def _until_orphaned(stop: Callable[[], None]) -> None:
             return stop()
 
 
-def _wire(options: Options) -> Callable[..., None] | None:
+def _wire(options: Options) -> Wire | None:
     if options.wire_file is None:
         return None
     # Late: only who asks for the wire pays for reading the settings this early (their key is masked in it).
     from openhands_acp.wire import open_wire
 
-    return open_wire(options, options.wire_file).record
+    return open_wire(options, options.wire_file)
+
+
+def _nobody(_key: str) -> None:
+    """Nothing is written down, so there is nothing to mask in it."""

@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from openhands_acp.acp.sessions import EditorPorts
+from openhands_acp.engine import prompt
 from openhands_acp.engine.events import SystemPromptEvent
 from openhands_acp.engine.hands import World
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Terminals
-from openhands_acp.engine.prompt import STATIC, dynamic, look_around
 from openhands_acp.engine.tool import Tool
+from openhands_acp.llm.model import is_small
 from openhands_acp.local.elsewhere import Elsewhere
 from openhands_acp.local.environment import LoginEnvironment
 from openhands_acp.local.files import LocalFiles
@@ -26,7 +27,9 @@ from openhands_acp.local.search import LocalSearch
 from openhands_acp.local.terminals import LocalTerminals
 from openhands_acp.providers import KEY_NAMES
 from openhands_acp.settings import Settings
+from openhands_acp.settings_files import PromptSize
 from openhands_acp.tools import tools_for
+from openhands_acp.tools.slim import SLIM
 
 _OURS = {"PYDANTIC_DISABLE_PLUGINS": "__all__", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
 """Variables that this process sets for itself (`cli`, `via_litellm`)."""
@@ -43,14 +46,17 @@ class Workshop:
         terminals = self._terminals(settings, editor, outputs)
         return World(editor.files(LocalFiles()), terminals, LocalSearch(environment=self.login))
 
-    def tools(self, model: str, kept: Sequence[str]) -> tuple[Tool, ...]:
-        return tools_for(model, kept)
+    def tools(self, model: str, kept: Sequence[str], size: PromptSize) -> tuple[Tool, ...]:
+        """Make the tools of a session that begins with `model`, or had been told of `kept`."""
+        return tools_for(model, kept, slim=size == "slim" or (size == "auto" and is_small(model)))
 
     async def describe(self, roots: tuple[AbsPath, ...], tools: tuple[Tool, ...]) -> SystemPromptEvent:
-        # From the disk: an editor asked for a file that is not there may show the person an error.
-        surroundings = await look_around(roots, LocalFiles())
         names = tuple(tool.spec.name for tool in tools)
-        return SystemPromptEvent(STATIC, dynamic(surroundings, datetime.now(UTC).astimezone()), names)
+        # Few tools and a short prompt belong together, also for a session that goes on in another folder.
+        static, limit = (prompt.SLIM, prompt.SLIM_LIMIT) if names == SLIM else (prompt.STATIC, prompt.LIMIT)
+        # From the disk: an editor asked for a file that is not there may show the person an error.
+        surroundings = await prompt.look_around(roots, LocalFiles(), limit)
+        return SystemPromptEvent(static, prompt.dynamic(surroundings, datetime.now(UTC).astimezone()), names)
 
     def _terminals(self, settings: Settings, editor: EditorPorts, outputs: Path) -> Terminals:
         hide = (KEY_NAMES - set(settings.pass_env)) | _ours()

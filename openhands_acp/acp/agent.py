@@ -38,11 +38,14 @@ from openhands_acp.acp.sessions import (
     Place,
     Sessions,
 )
+from openhands_acp.engine.choices import Refused
 from openhands_acp.engine.commands import COMMANDS
-from openhands_acp.engine.events import ConversationStateUpdateEvent, Durable, Entry, UsageEvent
+from openhands_acp.engine.cost import Used
+from openhands_acp.engine.events import Condensation, ConversationStateUpdateEvent, Durable, Entry, UsageEvent
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Taken
-from openhands_acp.engine.session import Session
+from openhands_acp.engine.session import Session, Turn
+from openhands_acp.engine.titles import entitle
 from openhands_acp.rpc.errors import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from openhands_acp.rpc.json import JsonObject
 from openhands_acp.rpc.peer import Call, Peer, Reply, done
@@ -100,8 +103,7 @@ class Agent:
 
     async def fork_session(self, _call: Call, params: JsonObject) -> Reply:
         request = read(KeptSession, params)
-        meta = request.meta
-        message_id = cast("dict[str, Any]", meta).get("messageId") if isinstance(meta, dict) else None
+        message_id = _members(request.meta).get("messageId")
         up_to = str(message_id) if message_id is not None else None
         opened = await self._sessions.fork(request.sessionId, up_to, _place(request), self._defaults())
         session = opened.session
@@ -136,10 +138,15 @@ class Agent:
         session = opened.session
         if not request.prompt:
             raise RpcError(INVALID_PARAMS, "prompt: must not be empty")
+        is_first = session.turn is None
+        if is_first:
+            self._backend.asked_by(session.id, _members(request.meta))
         # In receive order: a cancel in the same chunk must find the turn already there.
         answer = session.begin(to_prompt(request.prompt))
         call.on_cancel = session.cancel
-        return _prompt_reply(opened, answer)
+        # A prompt that steers a turn shares its answer, but what the turn used is told once.
+        turn = session.turn if is_first and self._client.reads_turn_usage else None
+        return _prompt_reply(opened, answer, turn)
 
     def cancel(self, params: JsonObject) -> None:
         self._sessions[read(OfSession, params).sessionId].session.cancel()
@@ -153,6 +160,8 @@ class Agent:
     def set_config_option(self, _call: Call, params: JsonObject) -> Awaitable[Reply]:
         request = read(SetConfigOption, params)
         opened = self._sessions[request.sessionId]
+        if request.configId == "model" and isinstance(request.value, str):
+            return self._set_model(opened, request.value)
         opened.session.set_option(request.configId, opened.options().check(request.configId, request.value))
         return done({"configOptions": opened.options().config_options()})
 
@@ -169,6 +178,28 @@ class Agent:
     async def _taken_up(self, request: KeptSession) -> Opened:
         return await self._sessions.take_up(request.sessionId, _place(request), self._defaults())
 
+    def _set_model(self, opened: Opened, model: str) -> Awaitable[Reply]:
+        try:
+            if self._backend.choices.listed(model) is None:
+                return self._look_up_model(opened, model)
+        except Refused as refused:
+            raise _not_a_choice(model, str(refused)) from refused
+        # In receive order: a prompt in the same chunk goes to the new one.
+        opened.session.set_option("model", model)
+        return done({"configOptions": opened.options().config_options()})
+
+    async def _look_up_model(self, opened: Opened, model: str) -> Reply:
+        """Set a model that is not on the list, which may not be whole yet."""
+        try:
+            choice = await self._backend.choices.look_up(model)
+        except Refused as refused:
+            raise _not_a_choice(model, str(refused)) from refused
+        if not choice.is_listed:
+            offered = ", ".join(each.value for each in self._backend.choices.offered())
+            raise _not_a_choice(model, f"its provider is not known to have it; these can be chosen: {offered}")
+        opened.session.set_option("model", choice.value)
+        return Reply({"configOptions": opened.options().config_options()})
+
     async def _announce(self, session: Session, history: Callable[[], tuple[Entry, ...]] = tuple) -> None:
         await self._peer.outbox.flushed()
         await anyio.sleep(_ANNOUNCE_DELAY)
@@ -181,7 +212,8 @@ class Agent:
         if session.id in self._sessions:
             update = {"sessionUpdate": "available_commands_update", "availableCommands": commands}
             self._peer.outbox.put(Update(session.id, update))
-        await self._backend.warm_up()
+        self._sessions.announced(session)
+        await self._backend.warm_up(self._sessions.offer)
 
     def _defaults(self) -> Defaults:
         try:
@@ -191,11 +223,20 @@ class Agent:
             raise RpcError(AUTH_REQUIRED, message=f"Authentication required: {missing.reason}", data=data) from missing
 
 
+def _not_a_choice(model: str, reason: str) -> RpcError:
+    return RpcError(INVALID_PARAMS, f"model cannot be {model[:200]!r}: {reason}")
+
+
 def _standing(session: Session) -> tuple[Entry, ...]:
     """What is told again of a session whose history is not: else it has neither title nor usage in the client."""
     titles = [entry for entry in session.entries if _is_title(entry.event)]
-    usages = [entry for entry in session.entries if isinstance(entry.event, UsageEvent) and entry.event.context_window]
+    usages = [entry for entry in session.entries if isinstance(entry.event, UsageEvent | Condensation)]
     return (*titles[-1:], *usages[-1:])
+
+
+def _members(meta: object) -> dict[str, Any]:
+    """Return what is in a `_meta`; whatever is no object has nothing in it."""
+    return cast("dict[str, Any]", meta) if isinstance(meta, dict) else {}
 
 
 def _is_title(event: Durable) -> bool:
@@ -234,11 +275,27 @@ async def _after(work: Awaitable[None]) -> Reply:
     return Reply({})
 
 
-async def _prompt_reply(opened: Opened, answer: Awaitable[str]) -> Reply:
+async def _prompt_reply(opened: Opened, answer: Awaitable[str], turn: Turn | None) -> Reply:
     async def saved() -> None:
         # After the answer, and in a thread: nobody waits for the disk, the other sessions least of all.
         await anyio.to_thread.run_sync(opened.session.sync)
         if opened.titles:
-            await opened.session.entitle()
+            await entitle(opened.session)
 
-    return Reply({"stopReason": await answer}, saved)
+    reply: dict[str, Any] = {"stopReason": await answer}
+    if turn is not None and turn.spent is not None and turn.spent.whole.calls:
+        reply["usage"] = _usage(turn.spent.whole)
+    return Reply(reply, saved)
+
+
+def _usage(used: Used) -> dict[str, Any]:
+    """`Usage`, which is not stable yet: here of the turn, each token in one of its members, so that they add up."""
+    fresh = used.input_tokens - used.cached_tokens - used.cache_write_tokens
+    return {
+        "totalTokens": used.tokens,
+        "inputTokens": max(fresh, 0),
+        "outputTokens": max(used.output_tokens - used.reasoning_tokens, 0),
+        "thoughtTokens": used.reasoning_tokens,
+        "cachedReadTokens": used.cached_tokens,
+        "cachedWriteTokens": used.cache_write_tokens,
+    }

@@ -14,19 +14,17 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, assert_never, cast
 
 from openhands_acp.acp.content import images_to_wire, locations_to_wire, shown_to_wire
+from openhands_acp.engine.cards import Card, Shown, ShownCommand, ShownText
 from openhands_acp.engine.events import (
     ActionEvent,
     AgentErrorEvent,
     CallDelta,
     CallProgress,
-    Card,
     CheckpointTaken,
     CommandOutput,
     CommandPlaced,
     ObservationEvent,
-    Shown,
-    ShownCommand,
-    ShownText,
+    QuestionAnswered,
     UserRejectObservation,
 )
 from openhands_acp.engine.messages import JsonObject
@@ -43,6 +41,7 @@ CallEvent: TypeAlias = (
     | UserRejectObservation
     | AgentErrorEvent
     | CheckpointTaken
+    | QuestionAnswered
 )
 
 _JOINED = 16_000
@@ -133,6 +132,11 @@ class Calls:
                 del self._open[event.tool_call_id]
             case CheckpointTaken():
                 pass
+            case QuestionAnswered():
+                shown = (*event.card.shown, ShownText(event.answer))
+                fields = _card(event.card, "question") | {"status": "completed", "content": shown_to_wire(shown)}
+                self._tell(event.tool_call_id, fields, shown)
+                del self._open[event.tool_call_id]
             case _:
                 assert_never(event)
 
@@ -143,7 +147,7 @@ class Calls:
         if self.draws is not None and is_run and isinstance(event, CallDelta):
             # A terminal is named once and for all when its call is announced: not before the command is known.
             return
-        raw_input = {"rawInput": _raw_input(event.arguments)} if isinstance(event, ActionEvent) else {}
+        raw_input = {"rawInput": _raw_input(event.mended or event.arguments)} if isinstance(event, ActionEvent) else {}
         fields = _card(event.card, event.tool_name) | raw_input
         self._tell(event.tool_call_id, fields, event.card.shown, is_run=is_run)
 

@@ -20,6 +20,10 @@ class Client:
     draws_terminals: bool = False
     """Displays terminals that we feed; said in `_meta`, for the protocol has no place for it yet."""
     has_terminal_auth: bool = False
+    shows_compactions: bool = False
+    """Has a place of its own for them (a draft of the protocol); else they are told in the chat alone."""
+    reads_turn_usage: bool = False
+    """Takes what a turn used in its answer; not stable in the protocol yet, so it has no capability."""
 
     @property
     def may_hold_unsaved_files(self) -> bool:
@@ -28,6 +32,7 @@ class Client:
 
 
 _HEADLESS = frozenset({"acpx"})
+_READS_TURN_USAGE = frozenset({"acpx", "zed"})
 
 
 def client_from(params: Mapping[str, Any]) -> Client:
@@ -37,8 +42,9 @@ def client_from(params: Mapping[str, Any]) -> Client:
         _mapping(capabilities.get("fs")),
         _mapping(capabilities.get("_meta")),
     )
+    name = str(info.get("name", ""))
     return Client(
-        name=str(info.get("name", "")),
+        name=name,
         version=str(info.get("version", "")),
         reads_files=fs.get("readTextFile") is True,
         writes_files=fs.get("writeTextFile") is True,
@@ -47,6 +53,8 @@ def client_from(params: Mapping[str, Any]) -> Client:
         # Zed said it in `_meta` before the protocol had a place for it.
         has_terminal_auth=_mapping(capabilities.get("auth")).get("terminal") is True
         or meta.get("terminal-auth") is True,
+        shows_compactions=isinstance(_mapping(capabilities.get("session")).get("compaction"), Mapping),
+        reads_turn_usage=name in _READS_TURN_USAGE or meta.get("turn_usage") is True,
     )
 
 

@@ -15,7 +15,7 @@ from openhands_acp.acp.schema import (
     TextResource,
 )
 from openhands_acp.engine.attachments import PromptPart, link_to
-from openhands_acp.engine.events import Location, Shown, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.cards import Location, Shown, ShownCommand, ShownDiff, ShownText
 from openhands_acp.engine.messages import Image, Part, Text
 from openhands_acp.engine.spelling import fenced
 from openhands_acp.rpc.errors import INVALID_PARAMS, RpcError

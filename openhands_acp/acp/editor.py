@@ -19,8 +19,8 @@ import anyio
 from openhands_acp.acp.buffers import Buffers
 from openhands_acp.acp.clients import Client
 from openhands_acp.acp.content import locations_to_wire, shown_to_wire
-from openhands_acp.engine.paths import AbsPath, is_inside
-from openhands_acp.engine.ports import Answer, DirEntry, FileChanged, Files, Question, TextFile, UnreadableFile
+from openhands_acp.engine.paths import AbsPath, MadeFolders, is_inside
+from openhands_acp.engine.ports import Answer, DirEntry, FileChanged, Files, Option, Question, TextFile, UnreadableFile
 from openhands_acp.engine.spelling import lf
 from openhands_acp.rpc.errors import RemoteError
 
@@ -35,8 +35,10 @@ _PATIENCE = 10.0
 _PAUSES = (0.05, 0.1, 0.2, 0.4)
 """Seconds between looks at a file that the editor may be about to reload."""
 _CONTESTED = (
-    "the editor holds changes to it that are not saved, and it changed on the disk as well; to lose neither, "
-    "nothing was written. Ask the person to save or reload it in the editor, then try again"
+    "the editor holds changes to it that are not saved, and it changed on the disk as well; to lose neither, nothing "
+    "was written, and no command should write it either. Do what else there is to do, then tell the person that you "
+    "wait for this file: saving it in the editor keeps what they typed, reloading it there takes what is on the disk. "
+    "After that, view it and try again"
 )
 
 
@@ -54,6 +56,7 @@ class EditorFiles:
     disk: Files
     _buffers: Buffers = field(default_factory=Buffers)
     _contested: set[AbsPath] = field(default_factory=set[AbsPath])
+    _folders: MadeFolders = field(default_factory=MadeFolders)
     began: int = field(default_factory=time.time_ns)
     """Nanoseconds; what was on the disk before, the editor had time to notice."""
 
@@ -96,9 +99,10 @@ class EditorFiles:
         is_locked = mode is not None and not mode & 0o222
         if not self.client.writes_files or not _is_plain(file) or not is_inside(path, self.roots) or is_locked:
             return await self.disk.write(path, file, replaces=await self._on_disk(path))
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        self._folders.make_for(path)
         if not await self._say(path, file.text):
             return await self.disk.write(path, file, replaces=await self._on_disk(path))
+        mode = file.mode if mode is None else mode
         if mode is not None and _mode(path) not in (mode, None):
             # Some clients write a new file in its place.
             os.chmod(path, mode)
@@ -111,6 +115,7 @@ class EditorFiles:
         await self._check(path, replaces)
         if (on_disk := await self._on_disk(path)) is not None:
             await self.disk.remove(path, replaces=on_disk)
+            self._folders.remove_for(path)
 
     async def read_bytes(self, path: AbsPath, limit: int) -> bytes:
         return await self.disk.read_bytes(path, limit)
@@ -176,7 +181,7 @@ class EditorPermissions:
             "locations": locations_to_wire(card.locations),
             "rawInput": question.raw_input,
         }
-        options = [{"optionId": option.id, "name": option.name, "kind": option.id} for option in question.options]
+        options = [_option_to_wire(option) for option in question.options]
         params = {"sessionId": self.session_id, "toolCall": call, "options": options}
         try:
             answer = await self.ask_client("session/request_permission", params)
@@ -193,9 +198,20 @@ def _chosen(answer: Any, question: Question) -> Answer:
         return "cancelled"
     chosen = _member(outcome, "optionId")
     for option in question.options:
-        if option.id == chosen:
+        if _option_to_wire(option)["optionId"] == chosen:
             return option.id
     return "reject_once"
+
+
+def _option_to_wire(option: Option) -> dict[str, Any]:
+    """`PermissionOption`.
+
+    Clients that approve by themselves look for `allow_*` and, where there is none, ask the person (Zed, VS Code) or
+    take the first (acpx); those that refuse by themselves look for `reject_once`.
+    """
+    if option.is_deliberate:
+        return {"optionId": f"deliberate_{option.id}", "name": option.name, "kind": "reject_always"}
+    return {"optionId": option.id, "name": option.name, "kind": option.id}
 
 
 def _member(value: Any, name: str) -> Any:

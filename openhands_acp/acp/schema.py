@@ -101,6 +101,7 @@ class Prompt(BaseModel):
     model_config = _LENIENT
     sessionId: str
     prompt: list[Annotated[ContentBlock, Field(discriminator="type")]]
+    meta: Any = Field(default=None, alias="_meta")
 
 
 class SetMode(BaseModel):

@@ -6,7 +6,7 @@ Knows how a client sees a session; what it is made of and where it is kept, the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,25 +14,25 @@ from uuid import uuid4
 
 import anyio
 
+from openhands_acp.acp.calls import Update
 from openhands_acp.acp.clients import Client
+from openhands_acp.acp.copying import copied_up_to
 from openhands_acp.acp.editor import EditorFiles, EditorPermissions
 from openhands_acp.acp.options import Options
 from openhands_acp.acp.terminals import ClientTerminals, Spell
 from openhands_acp.acp.updates import Projector, State
+from openhands_acp.engine.choices import Choice, Choices
+from openhands_acp.engine.cost import Spending
 from openhands_acp.engine.events import (
-    AgentErrorEvent,
     ConversationStarted,
-    Durable,
     Entry,
     Event,
     SystemPromptEvent,
-    TurnEnded,
     TurnStarted,
 )
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Files, Permissions, Terminals
 from openhands_acp.engine.session import Session
-from openhands_acp.engine.transcript import Transcript
 from openhands_acp.rpc.errors import RpcError
 from openhands_acp.rpc.json import JsonObject
 from openhands_acp.rpc.peer import Peer
@@ -69,7 +69,6 @@ class Defaults:
 
     mode: str
     model: str
-    models: tuple[str, ...]
     titles: bool = False
     """Whether the model may be asked for a title after the first turn."""
     thought_level: str = "default"
@@ -120,6 +119,11 @@ class Backend(Protocol):
         """Read the settings anew. Raises NotConfigured."""
         ...
 
+    @property
+    def choices(self) -> Choices:
+        """The models that can be chosen."""
+        ...
+
     def thought_levels(self, model: str) -> tuple[str, ...]:
         """Return how much thinking a model can be asked for; none if it is not known to think."""
         ...
@@ -128,6 +132,10 @@ class Backend(Protocol):
 
     async def kept(self, session_id: str) -> Kept:
         """Read a session from the disk. Raises NotKept."""
+        ...
+
+    async def copied(self, entries: tuple[Entry, ...], session_id: str) -> tuple[Entry, ...]:
+        """Return a conversation for a session of its own, to be opened as `session_id`: with its own files."""
         ...
 
     async def listed(self, cwd: str | None, cursor: str | None) -> tuple[list[Listed], str | None]:
@@ -146,8 +154,15 @@ class Backend(Protocol):
         """Return the session that the command line asked to continue, once."""
         ...
 
-    async def warm_up(self) -> None:
-        """Do what the first prompt would otherwise wait for. Takes seconds the first time."""
+    def asked_by(self, session_id: str, meta: Mapping[str, Any]) -> None:
+        """Take in the `_meta` of a prompt that begins a turn: where it comes from, if that is traced."""
+        ...
+
+    async def warm_up(self, changed: Callable[[], None]) -> None:
+        """Do what the first prompt would otherwise wait for, and find the models. Takes seconds the first time.
+
+        `changed` is called whenever there may be more models to choose from.
+        """
         ...
 
     async def close_session(self, session: Session) -> None:
@@ -160,12 +175,17 @@ class Opened:
     """A session and how this client sees it."""
 
     session: Session
-    models: tuple[str, ...]
+    models: tuple[Choice, ...]
+    """Those that the client was told of."""
     mcp_servers: tuple[JsonObject, ...]
     """As the client named them; not connected yet."""
     titles: bool = False
     thought_levels: Callable[[str], tuple[str, ...]] = lambda _model: ()
     """Says what a model offers."""
+    is_announced: bool = False
+    """The answer that names it, and what is told behind it, are out: from now on it is told what changes."""
+    replays: int = 0
+    """Under way at this moment: nothing else is told in between."""
     closed: anyio.Event | None = None
     """Set to be waited for once the session is being closed: from then on no request finds it."""
 
@@ -211,7 +231,7 @@ class Sessions:
         started = ConversationStarted(session_id, place.roots, defaults.mode, defaults.model, defaults.thought_level)
         session = self._backend.open_session(started, self._ports(session_id, place.roots), kept)
         self._open[session_id] = Opened(
-            session, defaults.models, place.mcp_servers, defaults.titles, self._backend.thought_levels
+            session, self._backend.choices.offered(), place.mcp_servers, defaults.titles, self._backend.thought_levels
         )
         for note in kept.notes if kept else ():
             logger.warning("session %s: %s", session_id, note)
@@ -235,8 +255,12 @@ class Sessions:
         """Begin a new session with another's history, up to and with a message. Raises RpcError."""
         opened = self._open.get(session_id)
         entries = tuple(opened.session.entries) if opened else (await self._kept(session_id)).entries
-        history = _up_to(entries, up_to)
-        opened = self.open(place, defaults, kept=Kept(history))
+        fork_id = str(uuid4())
+        try:
+            history = await self._backend.copied(copied_up_to(entries, up_to), fork_id)
+        except LookupError as unknown:
+            raise RpcError(NOT_FOUND, message="Message not found", details=str(unknown)) from unknown
+        opened = self.open(place, defaults, fork_id, Kept(history))
         if any(isinstance(entry.event, TurnStarted) for entry in history):
             # Kept from now on, prompted or not: the client may come back to it in another process.
             opened.session.claim()
@@ -248,13 +272,48 @@ class Sessions:
         What a turn says meanwhile would overtake what is still to be told, and close calls before they open.
         Stops where the session is closed meanwhile.
         """
-        projector = Projector(session.id, self._peer.outbox.put, lambda: self._state(session.id), is_replay=True)
-        for entry in entries:
+        if not self._has(session):
+            return
+        opened = self._open[session.id]
+        opened.replays += 1
+        try:
+            await self._retell(session, entries)
+        finally:
+            opened.replays -= 1
+
+    async def _retell(self, session: Session, entries: tuple[Entry, ...]) -> None:
+        # As it was then: each event is told with what the session had cost by that time.
+        spending = Spending()
+        wanted = {entry.id for entry in entries}
+        projector = Projector(
+            session.id, self._peer.outbox.put, lambda: self._state(session.id, spending), self._client, is_replay=True
+        )
+        for entry in tuple(session.entries):
+            spending.apply(entry.event)
+            if entry.id not in wanted:
+                continue
             if session.turn is None:
                 await self._peer.outbox.drained()
             if not self._has(session):
                 return
             projector.publish(entry.event)
+
+    def announced(self, session: Session) -> None:
+        """Tell a session from now on which models there are, beginning with what has changed since its answer."""
+        if self._has(session):
+            self._open[session.id].is_announced = True
+            self.offer()
+
+    def offer(self) -> None:
+        """Tell the clients of all sessions which models can be chosen now, if that is news to them."""
+        models = self._backend.choices.offered()
+        for session_id, opened in self._open.items():
+            is_free = opened.is_announced and not opened.replays and opened.closed is None
+            if is_free and opened.models != models:
+                opened.models = models
+                options = opened.options().config_options()
+                update = {"sessionUpdate": "config_option_update", "configOptions": options}
+                self._peer.outbox.put(Update(session_id, update))
 
     def closing(self, session_id: str) -> Awaitable[None]:
         """Stop its turn at once; return what frees it. What was said is kept. Raises RpcError."""
@@ -294,6 +353,7 @@ class Sessions:
             session_id,
             self._peer.outbox.put,
             lambda: self._state(session_id),
+            client,
             draws=roots[0] if client.draws_terminals else None,
         )
 
@@ -311,34 +371,7 @@ class Sessions:
             drained=self._peer.outbox.drained,
         )
 
-    def _state(self, session_id: str) -> State:
+    def _state(self, session_id: str, spending: Spending | None = None) -> State:
         opened = self._open[session_id]
         options = opened.options()
-        return State(options.mode, options.config_options(), opened.session.transcript.cost_usd)
-
-
-def _up_to(entries: tuple[Entry, ...], message_id: str | None) -> tuple[Entry, ...]:
-    """Copy a history up to and with a message; a turn that is cut there ends there."""
-    end = len(entries)
-    if message_id is not None:
-        found = (i for i, e in enumerate(entries) if getattr(e.event, "message_id", None) == message_id)
-        end = next(found, -1) + 1
-    if end == 0:
-        details = f"the session has no message {str(message_id)[:100]!r}"
-        raise RpcError(NOT_FOUND, message="Message not found", details=details)
-    copied = entries[:end]
-    turns = [entry for entry in copied if isinstance(entry.event, TurnStarted | TurnEnded)]
-    if turns and isinstance(turns[-1].event, TurnStarted):
-        ended = TurnEnded(turns[-1].event.turn_id, "end_turn")
-        events: list[Durable] = [*_not_copied(copied), ended]
-        return (*copied, *(Entry(str(uuid4()), copied[-1].timestamp, event) for event in events))
-    return copied
-
-
-def _not_copied(entries: tuple[Entry, ...]) -> list[Durable]:
-    """Close the calls whose results are not in the copy: a model wants one for each."""
-    transcript = Transcript()
-    for entry in entries:
-        transcript.apply(entry.event, entry.id)
-    reason = "this conversation was copied before the call had a result; look before you repeat it"
-    return [AgentErrorEvent(key, call.tool_name, reason) for key, call in transcript.open_calls.items()]
+        return State(options.mode, options.config_options(), spending or opened.session.transcript.spending)

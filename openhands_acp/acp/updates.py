@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from openhands_acp.acp.calls import Calls, Update, session_update
+from openhands_acp.acp.clients import Client
 from openhands_acp.acp.content import part_to_wire
+from openhands_acp.engine.cost import Spending
 from openhands_acp.engine.events import (
     ActionEvent,
     AgentErrorEvent,
@@ -23,6 +25,8 @@ from openhands_acp.engine.events import (
     CheckpointTaken,
     CommandOutput,
     CommandPlaced,
+    CompactionProgress,
+    Condensation,
     ConversationErrorEvent,
     ConversationStarted,
     ConversationStateUpdateEvent,
@@ -34,6 +38,8 @@ from openhands_acp.engine.events import (
     ObservationEvent,
     PermissionDecided,
     PlanUpdated,
+    QuestionAnswered,
+    ResponseDropped,
     SystemPromptEvent,
     ThoughtEvent,
     TurnEnded,
@@ -89,8 +95,7 @@ class State:
 
     mode: str
     config_options: list[dict[str, Any]]
-    cost_usd: float | None
-    """Of all its model calls; None is unknown."""
+    spending: Spending
 
 
 @dataclass(slots=True)
@@ -98,7 +103,8 @@ class Projector:
     session_id: str
     put: Callable[[Outgoing], None]
     state: Callable[[], State]
-    """The session's, with the event that is being published already in it."""
+    """The session's, with the event that is being published already in it, and no later one."""
+    client: Client = field(default_factory=Client)
     is_replay: bool = False
     draws: AbsPath | None = None
     """Set where the client displays terminals that we feed: the folder that commands run in."""
@@ -140,6 +146,7 @@ class Projector:
                 | UserRejectObservation()
                 | AgentErrorEvent()
                 | CheckpointTaken()
+                | QuestionAnswered()
             ):
                 self._calls.publish(event)
             case _:
@@ -155,7 +162,10 @@ class Projector:
         | TurnEnded
         | InterruptEvent
         | ConversationStateUpdateEvent
-        | UsageEvent,
+        | UsageEvent
+        | ResponseDropped
+        | Condensation
+        | CompactionProgress,
     ) -> None:
         match event:
             case PlanUpdated():
@@ -171,7 +181,14 @@ class Projector:
                     self._put({"sessionUpdate": "current_mode_update", "currentModeId": state.mode})
                 self._put({"sessionUpdate": "config_option_update", "configOptions": state.config_options})
             case UsageEvent():
-                self._usage(event)
+                self._usage()
+            case Condensation():
+                summary = [{"type": "text", "text": event.summary}] if event.summary else []
+                self._compaction(event.compaction_id, "completed", {"summary": summary} if summary else {})
+                self._usage()
+            case CompactionProgress():
+                error = {"error": event.error} if event.status == "failed" else {}
+                self._compaction(event.compaction_id, event.status, error)
             case (
                 ConversationStarted()
                 | SystemPromptEvent()
@@ -179,6 +196,7 @@ class Projector:
                 | TurnStarted()
                 | TurnEnded()
                 | InterruptEvent()
+                | ResponseDropped()
             ):
                 pass
             case _:
@@ -218,16 +236,21 @@ class Projector:
 
     # ---------------------------------------------------------------- the rest
 
-    def _usage(self, event: UsageEvent) -> None:
-        if event.context_window is None:
-            # The protocol wants a size, and an invented one would show a false gauge.
+    def _compaction(self, compaction_id: str, status: str, more: dict[str, Any]) -> None:
+        if self.client.shows_compactions:
+            self._put({"sessionUpdate": "compaction_update", "compactionId": compaction_id, "status": status} | more)
+
+    def _usage(self) -> None:
+        spending = self.state().spending
+        if spending.context is None or spending.window is None:
+            # The protocol wants both, and invented ones would show a false gauge (session-usage RFD).
             return
         update: dict[str, Any] = {
             "sessionUpdate": "usage_update",
-            "used": event.usage.input_tokens + event.usage.output_tokens,
-            "size": event.context_window,
+            "used": spending.context,
+            "size": spending.window,
         }
-        if (cost := self.state().cost_usd) is not None:
+        if (cost := spending.session.cost_usd) is not None:
             update["cost"] = {"amount": round(cost, 6), "currency": "USD"}
         self.put(Update(self.session_id, update))
 

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 
+from openhands_acp.engine.cards import Card, Location, Shown, ShownDiff, ShownText
 from openhands_acp.engine.diffs import mode_note
-from openhands_acp.engine.events import Card, Location, Shown, ShownDiff, ShownText
 from openhands_acp.engine.paths import AbsPath, shortened
 from openhands_acp.engine.snapshots import Change, FileState, Snapshots
+from openhands_acp.engine.spelling import lf
 
 _MOST = 20
 """Files of one card whose contents are shown."""
@@ -179,4 +180,4 @@ async def _text(snapshots: Snapshots, state: FileState | None) -> str | None:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
-    return f"(a link to {text})\n" if state.kind == "link" else text.replace("\r\n", "\n")
+    return f"(a link to {text})\n" if state.kind == "link" else lf(text)

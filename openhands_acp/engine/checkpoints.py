@@ -7,18 +7,21 @@ it is kept, nor how a person goes back (`undo`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import anyio
 
+from openhands_acp.engine.cards import ShownText
 from openhands_acp.engine.changes import card_of, count_of, work_in
-from openhands_acp.engine.events import CallProgress, CheckpointTaken, Entry, Event, NoticeEvent, ShownText
+from openhands_acp.engine.events import CallProgress, CheckpointTaken, Entry, Event, NoticeEvent
+from openhands_acp.engine.meanings import other_meanings
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Command, DirEntry, Exit, Files, Job, Patience, Running, Sink, Terminals, TextFile
 from openhands_acp.engine.reads import may_write
 from openhands_acp.engine.snapshots import Snapshot, SnapshotError, Snapshots, Taking
+from openhands_acp.engine.spelling import lf
 from openhands_acp.engine.timeline import next_id
 from openhands_acp.engine.transcript import Transcript
 
@@ -182,7 +185,7 @@ class CheckpointedFiles:
     async def write(self, path: AbsPath, file: TextFile, *, replaces: TextFile | None) -> TextFile:
         await self.checkpoints.before_change(self.tool_call_id)
         written = await self.files.write(path, file, replaces=replaces)
-        self.checkpoints.wrote(path, written.text.replace("\r\n", "\n"))
+        self.checkpoints.wrote(path, lf(written.text))
         return written
 
     async def remove(self, path: AbsPath, *, replaces: TextFile) -> None:
@@ -200,10 +203,14 @@ class CheckpointedTerminals:
     tool_call_id: str
 
     async def run(self, command: Command, sink: Sink, patience: Patience) -> Exit | Running:
-        if may_write(command.line):
+        # Where a name means another program, what is known of the one that it names says nothing.
+        if may_write(command.line) or other_meanings(command.line, self.terminals.redefined()):
             await self.checkpoints.before_change(self.tool_call_id)
             self.checkpoints.ran()
         return await self.terminals.run(command, sink, patience)
+
+    def redefined(self) -> Mapping[str, str]:
+        return self.terminals.redefined()
 
     async def attend(self, job: str, keys: str, sink: Sink, patience: Patience) -> Exit | Running:
         if keys:

@@ -10,73 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from openhands_acp.engine.cards import Card, KeptOutput, Location, Shown
 from openhands_acp.engine.messages import Image, JsonObject, JsonValue, Part
 from openhands_acp.engine.paths import AbsPath
 
 Source: TypeAlias = Literal["user", "agent", "environment", "hook"]
 Channel: TypeAlias = Literal["text", "thought", "user"]
-CallKind: TypeAlias = Literal["read", "edit", "search", "execute", "think", "other"]
 StopReason: TypeAlias = Literal["end_turn", "max_tokens", "max_turn_requests", "refusal", "cancelled"]
 Risk: TypeAlias = Literal["LOW", "MEDIUM", "HIGH", "UNKNOWN"]
-
-
-# ---------------------------------------------------------------- what a person is shown of a call
-
-
-@dataclass(frozen=True, slots=True)
-class ShownText:
-    """Markdown."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ShownCommand:
-    """A command line, before or while it runs, with what it printed so far (already bounded)."""
-
-    line: str
-    output: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ShownDiff:
-    """A file before and after; `old` is None for a file that is new, `new` for one that is removed."""
-
-    path: AbsPath
-    old: str | None
-    new: str | None
-    moved_from: AbsPath | None = None
-    """Where it was before; `old` was there."""
-    note: str = ""
-    """What changed besides the text, in words: who may execute it, say."""
-
-    @property
-    def besides(self) -> str:
-        """Say what the two texts cannot: that the file was removed or moved, and the note. Empty for a plain edit."""
-        removed = ["Removed"] if self.new is None else []
-        moved = [f"Renamed from {self.moved_from}"] if self.moved_from is not None else []
-        return "; ".join([*removed, *moved, *([self.note] if self.note else [])])
-
-
-Shown: TypeAlias = ShownText | ShownCommand | ShownDiff
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """A place in a file that the editor may follow; `line` is 1-based."""
-
-    path: AbsPath
-    line: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """How one tool call presents itself: its title alone must identify the action."""
-
-    title: str
-    kind: CallKind
-    locations: tuple[Location, ...] = ()
-    shown: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +33,12 @@ class Usage:
     input_tokens: int
     output_tokens: int
     cached_tokens: int = 0
+    """Of `input_tokens`, those that the provider had in its cache."""
     cost_usd: float | None = None
+    cache_write_tokens: int = 0
+    """Of `input_tokens`, those that the provider put into its cache."""
+    reasoning_tokens: int = 0
+    """Of `output_tokens`, those that were thought."""
 
 
 # ---------------------------------------------------------------- durable
@@ -158,6 +104,8 @@ class ActionEvent:
     response_id: str
     security_risk: Risk
     card: Card | None
+    mended: str | None = None
+    """JSON text of what is run and the model reads again, if that is not what it wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +122,8 @@ class ObservationEvent:
     raw_output: JsonObject | None = None
     images: tuple[Image, ...] = ()
     """What the model looks at besides `text`, if it can; the person is shown them too."""
+    output: KeptOutput | None = None
+    """Where all of it is, if `text` is only a part; `text` names the file, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +160,13 @@ class PermissionDecided:
 
 @dataclass(frozen=True, slots=True)
 class NoticeEvent:
-    """Something the person is shown and the model never reads; on "user", what they typed themselves."""
+    """Something the person is shown and the model does not read; on "user", what they typed themselves."""
 
     message_id: str
     channel: Channel
     text: str
+    told: str | None = None
+    """What the model reads of it, in the person's voice; None: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +215,59 @@ class UsageEvent:
     model: str
     context_window: int | None
     """Tokens the model can read; None when nobody knows."""
+    purpose: str = "agent"
+    """What it was for: "agent" is the conversation itself; others (a title, say) do not fill its window."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseDropped:
+    """An answer of the model failed on its way and is asked for anew.
+
+    What the person saw of it stays where it is; the model never reads it.
+    """
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shortened:
+    """What the model now reads as the result of a call."""
+
+    tool_call_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condensation:
+    """From now on the model reads less of what came before; the journal keeps all of it."""
+
+    compaction_id: str
+    stage: Literal["outputs", "summary", "cut"]
+    """Old results of calls were left out; a model summed up what was; it was cut off."""
+    tokens_before: int
+    """Estimated, as `tokens_after`."""
+    tokens_after: int
+    until: int = 0
+    """So many items of the history (`Transcript.items`), from its beginning, give way to `summary`."""
+    kept: tuple[int, ...] = ()
+    """Which of these stay in front of it, by position: what the person said."""
+    summary: str = ""
+    """The model reads it, and the person can."""
+    shortened: tuple[Shortened, ...] = ()
+    """Of calls that stay."""
+    output: KeptOutput | None = None
+    """Where all that was said and done since the last one can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAnswered:
+    """The person was asked how to go on, outside of any call of the model, which does not read it."""
+
+    tool_call_id: str
+    """Of the card that asked."""
+    card: Card
+    answer: str
+    """In words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +312,9 @@ Durable: TypeAlias = (
     | ConversationErrorEvent
     | ConversationStateUpdateEvent
     | UsageEvent
+    | ResponseDropped
+    | Condensation
+    | QuestionAnswered
     | CheckpointTaken
 )
 
@@ -356,10 +364,20 @@ class CommandPlaced:
     terminal_id: str
 
 
-Live: TypeAlias = MessageDelta | CallDelta | CallProgress | CommandOutput | CommandPlaced
+@dataclass(frozen=True, slots=True)
+class CompactionProgress:
+    """The conversation is being summed up, or that came to nothing; `Condensation` tells what it came to."""
+
+    compaction_id: str
+    status: Literal["in_progress", "failed", "cancelled"]
+    error: str = ""
+    """In words, if it failed."""
+
+
+Live: TypeAlias = MessageDelta | CallDelta | CallProgress | CommandOutput | CommandPlaced | CompactionProgress
 Event: TypeAlias = Durable | Live
 
-LIVE = (MessageDelta, CallDelta, CallProgress, CommandOutput, CommandPlaced)
+LIVE = (MessageDelta, CallDelta, CallProgress, CommandOutput, CommandPlaced, CompactionProgress)
 
 
 @dataclass(frozen=True, slots=True)

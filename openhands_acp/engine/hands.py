@@ -6,21 +6,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from openhands_acp.engine.call import CallRequest
+from openhands_acp.engine.cards import Card, Shown
 from openhands_acp.engine.events import (
     CallProgress,
-    Card,
     CommandOutput,
     Event,
     NoticeEvent,
     PlanEntry,
     PlanUpdated,
-    Shown,
 )
 from openhands_acp.engine.guard import Guard, GuardedFiles, GuardedSearch, GuardedTerminals
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import Files, Permissions, Search, Terminals
-from openhands_acp.engine.respond import CallRequest
+from openhands_acp.engine.ports import Files, Permissions, Terminals
+from openhands_acp.engine.search import Search
 from openhands_acp.engine.transcript import Transcript
 
 T = TypeVar("T")

@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
-from openhands_acp.engine.events import Card, Entry, Usage
+from openhands_acp.engine.cards import Card, KeptOutput
+from openhands_acp.engine.events import Entry, Usage
 from openhands_acp.engine.messages import JsonObject, JsonValue, Message
 from openhands_acp.engine.paths import AbsPath
 
@@ -45,6 +46,13 @@ class CallChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Aside:
+    """What the person is to know of how the model is asked. No part of its answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """Always the last chunk. `blocks` is the reasoning as the provider wants it back."""
 
@@ -53,7 +61,7 @@ class Finish:
     blocks: JsonValue = None
 
 
-Chunk: TypeAlias = TextChunk | ThoughtChunk | CallChunk | Finish
+Chunk: TypeAlias = TextChunk | ThoughtChunk | CallChunk | Aside | Finish
 
 
 class LLM(Protocol):
@@ -86,6 +94,8 @@ class TextFile:
     """Decoded, line endings as they are."""
     encoding: str = "utf-8"
     bom: bool = False
+    mode: int | None = field(default=None, compare=False)
+    """Who may do what with it. A file that is made gets this, if it is known; one that is there keeps its own."""
 
 
 class FileChanged(Exception):
@@ -119,7 +129,9 @@ class Files(Protocol):
         """
         ...
 
-    async def remove(self, path: AbsPath, *, replaces: TextFile) -> None: ...
+    async def remove(self, path: AbsPath, *, replaces: TextFile) -> None:
+        """Remove the file if it still is this, and the folders that `write` made for it, if they are empty."""
+        ...
 
     async def read_bytes(self, path: AbsPath, limit: int) -> bytes:
         """Read a file that need not be text; as it is on the disk, whatever an editor holds.
@@ -153,6 +165,8 @@ class Command:
     """Seconds; then the whole process tree is ended, whether it is followed at that moment or not."""
     placed: Callable[[str], None] = field(default=lambda _terminal_id: None, compare=False, repr=False)
     """Told the id of the client's own terminal that the command runs in, where it runs in one."""
+    redefined: Mapping[str, str] | None = None
+    """What was `Terminals.redefined` when this was permitted; None where nobody had to permit it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +177,10 @@ class Spelt:
     cwd: AbsPath
     variables: Mapping[str, str]
     """What the shell has to be given."""
-    ended: Callable[[str], AbsPath | None] = lambda _output: None
+    ended: Callable[[str], KeptOutput | None] = lambda _output: None
     """Called with its output when it is over, however that came: takes up the state that it left.
 
-    Returns the file that the output is in, if it is longer than what a model is shown.
+    Returns where the output is kept, if it is longer than what a model is shown.
     """
 
 
@@ -190,7 +204,7 @@ class Exit:
     """Since it was started, for a job as well."""
     left_running: tuple[int, ...] = ()
     """Ids of processes that the command started and left behind."""
-    log: AbsPath | None = None
+    log: KeptOutput | None = None
     """Where the whole output is, cleaned, if it is longer than what a model is shown."""
 
 
@@ -218,6 +232,10 @@ class Job:
     is_running: bool = True
 
 
+class ShellChanged(Exception):
+    """The shell is not any more as it was when the command was permitted; nothing ran."""
+
+
 Sink: TypeAlias = Callable[[str], Awaitable[None]]
 
 
@@ -231,7 +249,14 @@ class Terminals(Protocol):
     async def run(self, command: Command, sink: Sink, patience: Patience) -> Exit | Running:
         """Run to its end, or until `patience` is over; output reaches `sink` as it comes.
 
-        Raises OSError as the system does if the shell cannot start.
+        Raises OSError as the system does if the shell cannot start, and ShellChanged (see `Command.redefined`).
+        """
+        ...
+
+    def redefined(self) -> Mapping[str, str]:
+        """Return what a command now finds otherwise than the first one did, by name, and as what.
+
+        Functions and aliases, and variables with a `$` before their names; gone is what is empty.
         """
         ...
 
@@ -254,88 +279,6 @@ class Terminals(Protocol):
         ...
 
 
-# ---------------------------------------------------------------- search
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What to look for in files, line by line."""
-
-    pattern: str
-    """A regular expression, in what Rust's and Python's have in common."""
-    path: AbsPath
-    """A folder or a file."""
-    include: str = ""
-    """A glob that the files must fit, from `path` on; with `!` before it, must not. Empty: all."""
-    ignore_case: bool = False
-    context: int = 0
-    """Lines before and after each match."""
-    wanted: Literal["lines", "files", "count"] = "lines"
-    ignored: bool = False
-    """Also what ignore files (.gitignore and its kin) leave out."""
-
-
-@dataclass(frozen=True, slots=True)
-class FoundLine:
-    number: int
-    text: str
-    """Cut around the match if it is very long."""
-    is_match: bool = True
-    """Else it is context."""
-
-
-@dataclass(frozen=True, slots=True)
-class FoundIn:
-    """What was found in one file."""
-
-    path: AbsPath
-    count: int
-    """Lines that match; 0 where only files were wanted."""
-    lines: tuple[FoundLine, ...] = ()
-    """The first of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Matches:
-    """Files by path where lines were wanted, else the last changed first."""
-
-    files: tuple[FoundIn, ...]
-    cut: Literal["", "time", "size"] = ""
-    """Why the search ended before it had seen everything."""
-
-
-@dataclass(frozen=True, slots=True)
-class Paths:
-    """Files whose path fits, the last changed first."""
-
-    paths: tuple[AbsPath, ...]
-    count: int
-    """Of all that fit; `paths` may be fewer."""
-    cut: Literal["", "time", "size"] = ""
-
-
-class BadPattern(Exception):
-    """The pattern is no regular expression, or none that lines can be searched for; the message says why."""
-
-
-class Search(Protocol):
-    """Look through folders. Binary and ignored files and version control's own are left out; links are not followed."""
-
-    async def matches(self, query: Query, unsaved: Mapping[AbsPath, str]) -> Matches:
-        """Look into files. The text in `unsaved` counts instead of what is on the disk.
-
-        Raises BadPattern, and OSError if there is nothing at the path. Bounded in time; cancelling ends it at once.
-        """
-        ...
-
-    async def paths(self, glob: str, path: AbsPath, *, ignored: bool) -> Paths:
-        """List the files in a folder whose path fits; a glob without a slash fits names at any depth.
-
-        Raises OSError if the folder is not there.
-        """
-        ...
-
-
 # ---------------------------------------------------------------- permission, journal
 
 
@@ -345,6 +288,8 @@ class Option:
 
     id: Literal["allow_once", "allow_always", "reject_once"]
     name: str
+    is_deliberate: bool = False
+    """Only a person may choose it, and no client that answers for them: it is not told to be an approval."""
 
 
 @dataclass(frozen=True, slots=True)

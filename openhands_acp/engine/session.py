@@ -18,9 +18,13 @@ from uuid import uuid4
 import anyio
 
 from openhands_acp.engine.attachments import FileLink, PromptPart, as_text, opened
-from openhands_acp.engine.budget import is_spent, spent_in_words
+from openhands_acp.engine.budget import Critic, Limits
+from openhands_acp.engine.call import CallRequest
+from openhands_acp.engine.cards import KeptOutput
 from openhands_acp.engine.checkpoints import CheckpointedFiles, CheckpointedTerminals, Checkpoints
+from openhands_acp.engine.choices import Choices
 from openhands_acp.engine.commands import find
+from openhands_acp.engine.cost import Bill
 from openhands_acp.engine.events import (
     LIVE,
     AgentErrorEvent,
@@ -36,20 +40,18 @@ from openhands_acp.engine.events import (
     SystemPromptEvent,
     TurnEnded,
     TurnStarted,
-    UsageEvent,
 )
 from openhands_acp.engine.guard import Dismissed
 from openhands_acp.engine.hands import Doors, World, hands_for
-from openhands_acp.engine.messages import Image, Part, Text
+from openhands_acp.engine.messages import Part, Text
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, Files, Journal, Permissions, Taken
-from openhands_acp.engine.respond import CallRequest
 from openhands_acp.engine.snapshots import Snapshots
-from openhands_acp.engine.titles import ask_for_title, title_of
+from openhands_acp.engine.titles import title_of
 from openhands_acp.engine.tool import Hands, Tool, TurnError
 from openhands_acp.engine.transcript import Transcript
-from openhands_acp.engine.turn import take_turn
+from openhands_acp.engine.waiting import Persistence, Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +71,11 @@ Prompt = tuple[PromptPart, ...]
 class Ports:
     """A session's doors to the world."""
 
-    open_llm: Callable[[str, str], Awaitable[LLM]]
-    """Opens the model of this name at this thought level; waits while its library is still being loaded."""
+    open_llm: Callable[[str, str, str], Awaitable[LLM]]
+    """Opens the model of this name at this thought level, or the one set for this purpose.
+
+    Waits while its library is still being loaded.
+    """
     open_world: Callable[[], World]
     """Opens files, terminals and search, at the first turn."""
     permissions: Permissions
@@ -79,10 +84,18 @@ class Ports:
     drained: Callable[[], Awaitable[None]]
     describe: Callable[[], Awaitable[SystemPromptEvent]]
     """Writes the prompt, at the first turn."""
+    choices: Choices
+    """The models that there are."""
     open_snapshots: Callable[[], Snapshots] | None = None
     """Opens what keeps earlier states of the files, at the first turn; None: nothing does."""
     outputs: AbsPath | None = None
     """The folder of the session's own where its terminals put long outputs: reading there never asks."""
+    keep: Callable[[AbsPath, str, str], Awaitable[KeptOutput | None]] | None = None
+    """Puts a text into a file of a folder, under a name; None where the disk refuses."""
+    windows: dict[str, int] = field(default_factory=dict[str, int])
+    """Tokens that models can read, as their refusals told. Shared by the sessions of one process."""
+    waiting: Waiting = field(default_factory=Waiting)
+    """Shared by the sessions of one process."""
     new_id: Callable[[], str] = lambda: str(uuid4())
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -91,12 +104,12 @@ class Ports:
 class Beginning:
     """What a session begins with besides its doors."""
 
-    max_steps: int
-    """Model calls in one turn."""
-    max_cost: float | None = None
-    """Dollars that the session may cost; None is no limit."""
+    limits: Limits
     history: tuple[Entry, ...] = ()
     """Of a conversation that is taken up again. Nothing in it is run."""
+    persistence: Persistence = field(default_factory=Persistence)
+    critic: Critic | None = None
+    """None: nobody judges finished work."""
 
 
 @dataclass(slots=True)
@@ -107,6 +120,8 @@ class Turn:
     prompts: list[Prompt] = field(default_factory=list[Prompt])
     """Not yet in the history; those that come while the turn runs are taken up at its next step."""
     stop_reason: StopReason = "cancelled"
+    spent: Bill | None = None
+    """What it came to, once it is over."""
 
 
 class Session:
@@ -116,8 +131,10 @@ class Session:
         self.id = started.session_id
         self.root, self.roots = started.roots[0], started.roots
         self._tools = cache(tools)
-        self.max_steps = beginning.max_steps
-        self._max_cost = beginning.max_cost
+        self.limits = beginning.limits
+        self.critic = beginning.critic
+        self.persistence = beginning.persistence
+        self.waiting, self.windows, self.outputs = ports.waiting, ports.windows, ports.outputs
         self.transcript = Transcript()
         self.entries: list[Entry] = []
         """All durable events so far: what a replay tells."""
@@ -189,25 +206,6 @@ class Session:
         """Become the one who writes this session. Raises Taken."""
         self._ports.journal.claim()
 
-    async def entitle(self) -> None:
-        """Ask the model for a better title than the first prompt's, after the first turn. Never fails."""
-        first = self.transcript.first_prompt
-        if first is None or self.transcript.title != title_of(first.parts) or not self._has_had_one_good_turn():
-            return
-        if is_spent(self.transcript.cost_usd, self._max_cost):
-            return
-        try:
-            llm = await self._ports.open_llm(self.model, "default")
-            title, usage = await ask_for_title(llm, first)
-        except TurnError as error:
-            logger.info("no title: %s", error)
-            return
-        if usage is not None:
-            # Without a window: what a title costs counts, but is not how full the conversation is.
-            self.emit(UsageEvent(usage, self.model, None))
-        if title and self.transcript.title == title_of(first.parts):
-            self.emit(ConversationStateUpdateEvent("title", title))
-
     async def finished(self) -> None:
         """Wait until no turn runs."""
         if self.turn is not None:
@@ -227,6 +225,10 @@ class Session:
     @property
     def thought_level(self) -> str:
         return self.transcript.thought_level or "default"
+
+    @property
+    def choices(self) -> Choices:
+        return self._ports.choices
 
     @property
     def files(self) -> Files:
@@ -252,13 +254,15 @@ class Session:
         if self.transcript.system is None:
             self.emit(await self._ports.describe())
 
-    def check_budget(self) -> None:
-        """Raise TurnError if the session has cost what it may."""
-        if is_spent(self.transcript.cost_usd, self._max_cost):
-            raise TurnError("quota", spent_in_words(self.transcript.cost_usd, self._max_cost))
+    async def open_llm(self, purpose: str = "agent", model: str | None = None) -> LLM:
+        """Open the session's model, or `model`, as it is asked for this purpose."""
+        level = self.thought_level if purpose == "agent" else "default"
+        return await self._ports.open_llm(model or self.model, level, purpose)
 
-    async def open_llm(self) -> LLM:
-        return await self._ports.open_llm(self.model, self.thought_level)
+    async def keep_output(self, name: str, text: str) -> KeptOutput | None:
+        """Put a text into a file that the agent may read unasked; None if there is no place for it."""
+        keep = self._ports.keep
+        return None if self.outputs is None or keep is None else await keep(self.outputs, name, text)
 
     async def take_prompts(self) -> bool:
         """Put waiting prompts into the history; tell whether there were any."""
@@ -267,8 +271,6 @@ class Session:
         while self.turn.prompts:
             prompt = self.turn.prompts[0]
             parts = tuple([await opened(part, self.files) for part in prompt])
-            if any(isinstance(part, Image) for part in parts):
-                parts = await self._without_unseen_images(parts)
             self.turn.prompts.pop(0)
             self._say_as_user(parts)
             taken = True
@@ -300,19 +302,24 @@ class Session:
         return turn.stop_reason
 
     async def _work(self, turn: Turn) -> StopReason:
+        # Late: a session that nobody prompts does without. `Backend.warm_up` loads them beforehand.
+        from openhands_acp.engine.command_bodies import BODIES
+        from openhands_acp.engine.critic import take_judged_turn
+
         if (typed := _command_in(turn.prompts[0])) and (found := find(typed)):
             turn.prompts.pop(0)
             command, argument = found
             self.emit(NoticeEvent(self.new_id(), "user", typed))
             try:
-                self.emit(NoticeEvent(self.new_id(), "text", await command.run(self, argument)))
+                if said := await BODIES[command.name](self, argument):
+                    self.emit(NoticeEvent(self.new_id(), "text", said))
             except Dismissed:
                 self.cancel()
             if not turn.prompts:
                 return "end_turn"
         self.checkpoints.begin(_title_in(turn.prompts[0]))
         try:
-            return await take_turn(self)
+            return await take_judged_turn(self)
         finally:
             await self.checkpoints.end()
 
@@ -338,12 +345,6 @@ class Session:
             self.emit(NoticeEvent(self.new_id(), "text", _CRASHED))
             self.emit(TurnEnded(self.transcript.turn_id, "end_turn"))
 
-    def _has_had_one_good_turn(self) -> bool:
-        events = [entry.event for entry in self.entries]
-        ends = [event for event in events if isinstance(event, TurnEnded)]
-        has_failed = any(isinstance(event, ConversationErrorEvent) for event in events)
-        return len(ends) == 1 and ends[0].stop_reason == "end_turn" and not has_failed
-
     async def _afterwards(self, turn: Turn, prompt: Prompt) -> StopReason:
         """A command is about the session, not for the model: it waits until the turn is over."""
         await turn.done.wait()
@@ -368,6 +369,7 @@ class Session:
             turn.stop_reason = "end_turn"
             self.emit(ConversationErrorEvent(self.new_id(), failure.code, failure.detail))
         self.emit(TurnEnded(turn.id, turn.stop_reason))
+        turn.spent = self.transcript.spending.turn
         self.turn = None
         turn.done.set()
 
@@ -375,15 +377,6 @@ class Session:
         self.emit(MessageEvent(self.new_id(), "user", parts))
         if self.transcript.title is None and (title := title_of(parts)):
             self.emit(ConversationStateUpdateEvent("title", title))
-
-    async def _without_unseen_images(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
-        llm = await self.open_llm()
-        if llm.sees_images:
-            return parts
-        text = f"{llm.model} cannot see images; going on without them."
-        self.emit(NoticeEvent(self.new_id(), "text", text))
-        missing = Text("(an image was attached here, which you cannot see)")
-        return tuple(missing if isinstance(part, Image) else part for part in parts)
 
 
 def _command_in(prompt: Prompt) -> str | None:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+import logging
+from typing import Protocol
 
-from openhands_acp.engine.events import Usage
-from openhands_acp.engine.messages import Message, Part, SystemMessage, Text, UserMessage, plain_text
-from openhands_acp.engine.ports import LLM, Finish, TextChunk
+from openhands_acp.engine import consulting
+from openhands_acp.engine.consulting import consulted
+from openhands_acp.engine.events import (
+    ConversationErrorEvent,
+    ConversationStateUpdateEvent,
+    Entry,
+    TurnEnded,
+)
+from openhands_acp.engine.limits import Payer, affords
+from openhands_acp.engine.messages import Part, SystemMessage, Text, UserMessage, plain_text
+from openhands_acp.engine.tool import TurnError
+
+logger = logging.getLogger(__name__)
 
 LONGEST = 60
 _ASKED_ABOUT = 2_000
@@ -17,6 +28,28 @@ _TASK = (
     "Write a title for a conversation that begins with the message you are given: what it is about, in at most eight "
     "words, in the language of the message. Answer with the title alone, without quotes or a full stop."
 )
+
+
+class Session(consulting.Session, Payer, Protocol):
+    entries: list[Entry]
+
+
+async def entitle(session: Session) -> None:
+    """Ask the model for a better title than the first prompt's, after the first turn. Never fails."""
+    transcript = session.transcript
+    first = transcript.first_prompt
+    if first is None or transcript.title != title_of(first.parts) or not _has_had_one_good_turn(session.entries):
+        return
+    if not affords(session):
+        return
+    try:
+        about = UserMessage((Text(plain_text(first.parts)[:_ASKED_ABOUT]),))
+        title = cleaned(await consulted(session, "title", [SystemMessage(_TASK, ""), about], longest=_PATIENCE))
+    except TurnError as error:
+        logger.info("no title: %s", error)
+        return
+    if title and transcript.title == title_of(first.parts):
+        session.emit(ConversationStateUpdateEvent("title", title))
 
 
 def title_of(parts: tuple[Part, ...]) -> str | None:
@@ -34,22 +67,8 @@ def cleaned(text: str) -> str:
     return line if len(line) <= LONGEST else line[: LONGEST - 1].rstrip() + "…"
 
 
-async def ask_for_title(llm: LLM, first: UserMessage) -> tuple[str, Usage | None]:
-    """Ask once, for a few words. Raises TurnError."""
-    messages: list[Message] = [
-        SystemMessage(_TASK, ""),
-        UserMessage((Text(plain_text(first.parts)[:_ASKED_ABOUT]),)),
-    ]
-    text, usage = "", None
-    async with aclosing(llm.stream(messages, ())) as chunks:
-        async for chunk in chunks:
-            match chunk:
-                case TextChunk():
-                    text += chunk.text
-                case Finish():
-                    usage = chunk.usage
-                case _:
-                    pass
-            if len(text) > _PATIENCE:
-                break
-    return cleaned(text), usage
+def _has_had_one_good_turn(entries: list[Entry]) -> bool:
+    events = [entry.event for entry in entries]
+    ends = [event for event in events if isinstance(event, TurnEnded)]
+    has_failed = any(isinstance(event, ConversationErrorEvent) for event in events)
+    return len(ends) == 1 and ends[0].stop_reason == "end_turn" and not has_failed

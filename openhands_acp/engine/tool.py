@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
-from openhands_acp.engine.events import Card, Location, PlanEntry, Shown
+from openhands_acp.engine.cards import Card, KeptOutput, Location, Shown
+from openhands_acp.engine.events import PlanEntry
 from openhands_acp.engine.messages import Image, JsonObject
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import Files, Search, Terminals, ToolSpec
+from openhands_acp.engine.ports import Files, Terminals, ToolSpec
+from openhands_acp.engine.search import Search
 
 T = TypeVar("T")
 
@@ -24,11 +26,26 @@ class ToolError(Exception):
 class TurnError(Exception):
     """The person reads it in the chat, and the turn ends: cause and next step, as a sentence."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        can_retry: bool = False,
+        wait: float | None = None,
+        window: int | None = None,
+    ) -> None:
         super().__init__(detail)
         self.code = code
-        """One of: auth, quota, rate_limit, context, model, content_filter, network, timeout, request, internal."""
+        """One of: auth, quota, rate_limit, context, model, content_filter, network, timeout, request, stuck,
+        internal."""
         self.detail = detail
+        self.can_retry = can_retry
+        """The same request may well succeed later."""
+        self.wait = wait
+        """Seconds that the provider asked to be left alone; None if it did not say."""
+        self.window = window
+        """Tokens that the model can read, if the failure said so."""
 
 
 class Rejected(Exception):
@@ -54,6 +71,8 @@ class ToolResult:
     ends_turn: bool = False
     images: tuple[Image, ...] = ()
     """For the model, if it sees images (else it is told that it does not), and for the person."""
+    output: KeptOutput | None = None
+    """Where all of what `text` is a part of is kept."""
 
 
 class Hands(Protocol):

@@ -13,18 +13,10 @@ from typing import Literal, Protocol, TypeAlias
 
 import anyio
 
+from openhands_acp.engine.cards import Card, Location, ShownText
 from openhands_acp.engine.changes import card_of, count_of, is_covered, is_file, look, shown
 from openhands_acp.engine.checkpoints import NAMED, Checkpoints
-from openhands_acp.engine.events import (
-    CallDelta,
-    Card,
-    CheckpointTaken,
-    Entry,
-    Event,
-    Location,
-    PermissionDecided,
-    ShownText,
-)
+from openhands_acp.engine.events import CallDelta, CheckpointTaken, Entry, Event, PermissionDecided
 from openhands_acp.engine.guard import Dismissed
 from openhands_acp.engine.paths import AbsPath, shortened
 from openhands_acp.engine.ports import FileChanged, Files, Option, Permissions, Question, TextFile, UnreadableFile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +55,13 @@ def put(root: Path, files: dict[str, str]) -> None:
 
 def files_in(root: Path) -> dict[str, str]:
     found = sorted(path for path in root.rglob("*") if path.is_file())
+    # A folder with nothing in it is nobody's.
+    assert [path for path in root.rglob("*") if path.is_dir() and not any(path.iterdir())] == []
     return {path.relative_to(root).as_posix(): path.read_text() for path in found}
+
+
+def modes_in(root: Path) -> dict[str, int]:
+    return {path.relative_to(root).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in root.rglob("*.py")}
 
 
 def questions(running: Running) -> list[dict[str, Any]]:
@@ -81,13 +88,13 @@ async def test_a_patch_of_several_files_is_one_question_and_one_card(tmp_path: P
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "Patch files", "name": "apply_patch", "kind": "edit", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "Edit a.py", "locations": [{"path": "ROOT/a.py"}], "content": [{"type": "diff", "path": "ROOT/a.py", "oldText": "x = 1\\n", "newText": "x = 2\\n"}]}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "Patch a.py, old.py, 2 more", "locations": [{"path": "ROOT/a.py"}, {"path": "ROOT/old.py"}, {"path": "ROOT/lib/b.py"}, {"path": "ROOT/c.py"}], "content": [{"type": "diff", "path": "ROOT/a.py", "oldText": "x = 1\\n", "newText": "x = 2\\n"}, {"type": "content", "content": {"type": "text", "text": "Renamed from `ROOT/old.py`: `ROOT/lib/new.py`"}}, {"type": "diff", "path": "ROOT/lib/new.py", "oldText": "def f():\\n    return 1\\n", "newText": "def f():\\n    return 2\\n"}, {"type": "diff", "path": "ROOT/lib/b.py", "oldText": "", "newText": "y = 1\\n"}, {"type": "content", "content": {"type": "text", "text": "Delete `ROOT/c.py`"}}], "rawInput": {"patch": "*** Begin Patch\\n*** Update File: a.py\\n@@\\n-x = 1\\n+x = 2\\n*** Update File: old.py\\n*** Move to: lib/new.py\\n@@\\n def f():\\n-    return 1\\n+    return 2\\n*** Add File: lib/b.py\\n+y = 1\\n*** Delete File: c.py\\n*** End Patch\\n"}}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < 1 session/request_permission {"toolCall": {"toolCallId": "id11", "title": "Patch a.py, old.py, 2 more", "kind": "edit", "status": "pending", "content": [{"type": "diff", "path": "ROOT/a.py", "oldText": "x = 1\\n", "newText": "x = 2\\n"}, {"type": "content", "content": {"type": "text", "text": "Renamed from `ROOT/old.py`: `ROOT/lib/new.py`"}}, {"type": "diff", "path": "ROOT/lib/new.py", "oldText": "def f():\\n    return 1\\n", "newText": "def f():\\n    return 2\\n"}, {"type": "diff", "path": "ROOT/lib/b.py", "oldText": "", "newText": "y = 1\\n"}, {"type": "content", "content": {"type": "text", "text": "Removed: `ROOT/c.py`"}}, {"type": "diff", "path": "ROOT/c.py", "oldText": "z = 1\\n", "newText": ""}], "locations": [{"path": "ROOT/a.py", "line": 1}, {"path": "ROOT/lib/new.py", "line": 2}, {"path": "ROOT/lib/b.py", "line": 1}, {"path": "ROOT/c.py"}], "rawInput": {"patch": "*** Begin Patch\\n*** Update File: a.py\\n@@\\n-x = 1\\n+x = 2\\n*** Update File: old.py\\n*** Move to: lib/new.py\\n@@\\n def f():\\n-    return 1\\n+    return 2\\n*** Add File: lib/b.py\\n+y = 1\\n*** Delete File: c.py\\n*** End Patch\\n"}}, "options": [{"optionId": "allow_once", "name": "Allow once", "kind": "allow_once"}, {"optionId": "allow_always", "name": "Always allow editing a.py in this session", "kind": "allow_always"}, {"optionId": "reject_once", "name": "Reject", "kind": "reject_once"}]}
 > 1 = {"outcome": {"optionId": "allow_once", "outcome": "selected"}}
 < tool_call_update {"toolCallId": "id11", "status": "in_progress", "content": [{"type": "diff", "path": "ROOT/a.py", "oldText": "x = 1\\n", "newText": "x = 2\\n"}, {"type": "content", "content": {"type": "text", "text": "Renamed from `ROOT/old.py`: `ROOT/lib/new.py`"}}, {"type": "diff", "path": "ROOT/lib/new.py", "oldText": "def f():\\n    return 1\\n", "newText": "def f():\\n    return 2\\n"}, {"type": "diff", "path": "ROOT/lib/b.py", "oldText": "", "newText": "y = 1\\n"}, {"type": "content", "content": {"type": "text", "text": "Removed: `ROOT/c.py`"}}, {"type": "diff", "path": "ROOT/c.py", "oldText": "z = 1\\n", "newText": ""}]}
 < tool_call_update {"toolCallId": "id11", "status": "completed", "locations": [{"path": "ROOT/a.py", "line": 1}, {"path": "ROOT/lib/new.py", "line": 2}, {"path": "ROOT/lib/b.py", "line": 1}], "rawOutput": {"files": [{"path": "ROOT/a.py"}, {"path": "ROOT/lib/new.py", "moved_from": "ROOT/old.py"}, {"path": "ROOT/lib/b.py"}, {"path": "ROOT/c.py"}]}}
 < agent_message_chunk ["id17", "Done."]
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
     assert results(running) == snapshot(
@@ -185,12 +192,15 @@ async def test_a_disk_that_fails_in_the_middle_leaves_everything_as_it_was(tmp_p
     def fail() -> None:
         raise OSError(28, "No space left on device")
 
+    for name in BEFORE:
+        (tmp_path / name).chmod(0o751)
     backend = TestBackend(model([call("apply_patch", patch=PATCH)], [say("Oh.")]), disk=Disk(at, fail))
     async with agent(tmp_path, backend=backend) as running:
         await running.prompt("go")
         assert len(questions(running)) == 1
         [result] = results(running)
     assert files_in(tmp_path) == BEFORE
+    assert set(modes_in(tmp_path).values()) == {0o751}
     assert "No space left on device" in result
     written = [str(tmp_path / name) for name in ("a.py", "lib/new.py", "lib/b.py", "old.py")][: at - 1]
     taken_back = f"\nWhat the patch had done before that was taken back: {', '.join(written)}" if written else ""
@@ -226,6 +236,16 @@ async def test_what_the_person_typed_during_the_question_stays_and_the_rest_is_t
     assert files_in(tmp_path) == {**BEFORE, "old.py": "# typed\n" + BEFORE["old.py"]}
     assert f"{tmp_path}/old.py has changed since you last saw it" in result
     assert f"taken back: {tmp_path}/a.py, {tmp_path}/lib/new.py, {tmp_path}/lib/b.py" in result
+
+
+async def test_a_rename_keeps_who_may_execute_it(tmp_path: Path) -> None:
+    put(tmp_path, BEFORE)
+    (tmp_path / "old.py").chmod(0o751)
+    backend = TestBackend(model([call("apply_patch", patch=PATCH)], [say("Done.")]))
+    async with agent(tmp_path, backend=backend) as running:
+        await running.prompt("go")
+    assert files_in(tmp_path) == AFTER
+    assert modes_in(tmp_path)["lib/new.py"] == 0o751
 
 
 async def test_unsaved_text_of_the_editor_is_what_is_patched(tmp_path: Path) -> None:

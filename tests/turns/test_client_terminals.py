@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import pytest
 from inline_snapshot import snapshot
 
@@ -18,6 +17,7 @@ from tests.harness.check import Running, agent, check
 from tests.harness.editor import rejected
 from tests.harness.editor_terminals import EditorTerminals
 from tests.harness.model import call, say
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -31,14 +31,14 @@ async def test_a_client_without_terminals_is_shown_text(tmp_path: Path) -> None:
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "Run a command", "name": "terminal", "kind": "execute", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "print", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ print\\n```"}}]}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3\\n```"}}], "rawInput": {"command": "printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3"}}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < 1 session/request_permission {"toolCall": {"toolCallId": "id11", "title": "printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3", "kind": "execute", "status": "pending", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3\\n```"}}], "locations": [], "rawInput": {"command": "printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3"}}, "options": [{"optionId": "allow_once", "name": "Allow once", "kind": "allow_once"}, {"optionId": "allow_always", "name": "Always allow exactly this command in this session", "kind": "allow_always"}, {"optionId": "reject_once", "name": "Reject", "kind": "reject_once"}]}
 > 1 = {"outcome": {"optionId": "allow_once", "outcome": "selected"}}
 < tool_call_update {"toolCallId": "id11", "status": "in_progress"}
 < tool_call_update {"toolCallId": "id11", "status": "in_progress", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3\\nred\\n```"}}]}
 < tool_call_update {"toolCallId": "id11", "status": "failed", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3\\nred\\n[exit code 3]\\n```"}}], "rawOutput": {"exit_code": 3, "signal": null, "timed_out": false, "seconds": 0, "output": "red\\n"}}
 < agent_message_chunk ["id17", "Done."]
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
 
@@ -48,14 +48,14 @@ async def test_a_terminal_that_displays_is_fed(tmp_path: Path) -> None:
 > 3 session/prompt ["go"]
 < session_info_update {"title": "go"}
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3", "name": "terminal", "kind": "execute", "locations": [], "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3\\n```"}}], "rawInput": {"command": "printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3"}, "_meta": {"terminal_info": {"terminal_id": "id11", "cwd": "ROOT"}}}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < 1 session/request_permission {"toolCall": {"toolCallId": "id11", "title": "printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3", "kind": "execute", "status": "pending", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3\\n```"}}], "locations": [], "rawInput": {"command": "printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3"}}, "options": [{"optionId": "allow_once", "name": "Allow once", "kind": "allow_once"}, {"optionId": "allow_always", "name": "Always allow exactly this command in this session", "kind": "allow_always"}, {"optionId": "reject_once", "name": "Reject", "kind": "reject_once"}]}
 > 1 = {"outcome": {"optionId": "allow_once", "outcome": "selected"}}
 < tool_call_update {"toolCallId": "id11", "status": "in_progress", "content": [{"type": "terminal", "terminalId": "id11"}]}
 < tool_call_update {"toolCallId": "id11", "status": "in_progress", "_meta": {"terminal_output": {"terminal_id": "id11", "data": "\\u001b[31mred\\u001b[0m\\n"}}}
 < tool_call_update {"toolCallId": "id11", "status": "failed", "rawOutput": {"exit_code": 3, "signal": null, "timed_out": false, "seconds": 0, "output": "red\\n"}, "_meta": {"terminal_exit": {"terminal_id": "id11", "exit_code": 3, "signal": null}}}
 < agent_message_chunk ["id17", "Done."]
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
 
@@ -69,7 +69,7 @@ async def test_a_terminal_of_the_clients_own_runs_it(tmp_path: Path, monkeypatch
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "Run a command", "name": "terminal", "kind": "execute", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "print", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ print\\n```"}}]}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3\\n```"}}], "rawInput": {"command": "printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3"}}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < 1 session/request_permission {"toolCall": {"toolCallId": "id11", "title": "printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3", "kind": "execute", "status": "pending", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3\\n```"}}], "locations": [], "rawInput": {"command": "printf '\\\\033[31mred\\\\033[0m\\\\n'; exit 3"}}, "options": [{"optionId": "allow_once", "name": "Allow once", "kind": "allow_once"}, {"optionId": "allow_always", "name": "Always allow exactly this command in this session", "kind": "allow_always"}, {"optionId": "reject_once", "name": "Reject", "kind": "reject_once"}]}
 > 1 = {"outcome": {"optionId": "allow_once", "outcome": "selected"}}
 < tool_call_update {"toolCallId": "id11", "status": "in_progress"}
@@ -84,7 +84,7 @@ async def test_a_terminal_of_the_clients_own_runs_it(tmp_path: Path, monkeypatch
 > 5 = null
 < tool_call_update {"toolCallId": "id11", "status": "failed", "rawOutput": {"exit_code": 3, "signal": null, "timed_out": false, "seconds": 0, "output": "red\\n"}}
 < agent_message_chunk ["id17", "Done."]
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
 
@@ -296,5 +296,4 @@ async def test_whatever_the_client_fails_at_the_turn_goes_on(tmp_path: Path) -> 
 
 async def until_there(path: Path) -> None:
     with anyio.fail_after(5):
-        while not path.exists():
-            await anyio.lowlevel.checkpoint()
+        await until(path.exists)

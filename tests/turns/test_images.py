@@ -37,10 +37,10 @@ async def test_an_image_is_shown_to_the_person_and_to_a_model_that_sees(tmp_path
 < session_info_update {"title": "look"}
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "Work on a file", "name": "file_editor", "kind": "other", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "Read a.png", "kind": "read", "locations": [{"path": "ROOT/a.png"}], "rawInput": {"command": "view", "path": "a.png"}}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < tool_call_update {"toolCallId": "id11", "status": "completed", "content": [{"type": "content", "content": {"type": "text", "text": "image/png, 3 x 2 pixels, 88 bytes"}}, {"type": "content", "content": {"type": "image", "mimeType": "image/png", "data": "PICTURE"}}], "rawOutput": {"path": "ROOT/a.png", "mime_type": "image/png", "width": 3, "height": 2}}
 < agent_message_chunk ["id16", "Red."]
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
 

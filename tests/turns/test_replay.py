@@ -47,7 +47,7 @@ def replayed(entries: list[Entry], session_id: str, config: list[dict[str, Any]]
         sent.append(dict(wire["params"]["update"]))
 
     projector = Projector(
-        session_id, put, lambda: State(transcript.mode or "", config, transcript.cost_usd), is_replay=True
+        session_id, put, lambda: State(transcript.mode or "", config, transcript.spending), is_replay=True
     )
     for entry in entries:
         transcript.apply(entry.event, entry.id)

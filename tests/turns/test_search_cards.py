@@ -42,10 +42,10 @@ async def test_a_search_in_files(project: Path) -> None:
 < session_info_update {"title": "find it"}
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "Search in files", "name": "grep", "kind": "search", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "grep \\"foo\\" in src (*.py)", "rawInput": {"pattern": "foo", "path": "src", "include": "*.py", "context": 0}}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < tool_call_update {"toolCallId": "id11", "status": "completed", "content": [{"type": "content", "content": {"type": "text", "text": "```\\n2 lines match in 2 files:\\nsrc/a.py\\n  1: def foo():\\nsrc/b.py\\n  1: foo()\\n```"}}], "locations": [{"path": "ROOT/src/a.py", "line": 1}, {"path": "ROOT/src/b.py", "line": 1}], "rawOutput": {"files": 2, "lines": 2, "shown": 2}}
 < agent_message_chunk ["id16", "There."]
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
 
@@ -56,10 +56,10 @@ async def test_files_that_contain_something(project: Path) -> None:
 < session_info_update {"title": "find it"}
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "Search in files", "name": "grep", "kind": "search", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "grep \\"foo\\"", "rawInput": {"pattern": "foo", "output": "files"}}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < tool_call_update {"toolCallId": "id11", "status": "completed", "content": [{"type": "content", "content": {"type": "text", "text": "```\\n3 files match, the last changed first:\\nsrc/a.py\\nsrc/b.py\\nREADME.md\\n```"}}], "locations": [{"path": "ROOT/src/a.py"}, {"path": "ROOT/src/b.py"}, {"path": "ROOT/README.md"}], "rawOutput": {"files": 3}}
 < agent_message_chunk ["id16", "There."]
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
 
@@ -70,10 +70,10 @@ async def test_a_search_for_files(project: Path) -> None:
 < session_info_update {"title": "find it"}
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "Find files", "name": "glob", "kind": "search", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "glob \\"**/*.py\\"", "rawInput": {"pattern": "**/*.py"}}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < tool_call_update {"toolCallId": "id11", "status": "completed", "content": [{"type": "content", "content": {"type": "text", "text": "```\\n2 files, the last changed first:\\nsrc/a.py\\nsrc/b.py\\n```"}}], "locations": [{"path": "ROOT/src/a.py"}, {"path": "ROOT/src/b.py"}], "rawOutput": {"files": 2}}
 < agent_message_chunk ["id16", "There."]
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
 
@@ -91,14 +91,14 @@ async def test_a_search_that_finds_nothing_and_one_that_cannot_be_done(project: 
 < session_info_update {"title": "find it"}
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "Search in files", "name": "grep", "kind": "search", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "grep \\"(?i)bar\\"", "rawInput": {"pattern": "(?i)bar", "ignored": true}}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < tool_call_update {"toolCallId": "id11", "status": "completed", "content": [{"type": "content", "content": {"type": "text", "text": "No line matches '(?i)bar'; upper and lower case counted (`ignore_case`)."}}], "rawOutput": {"files": 0, "lines": 0}}
 < tool_call {"toolCallId": "id18", "status": "pending", "title": "Search in files", "name": "grep", "kind": "search", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id18", "status": "pending", "title": "grep \\"foo\\" in scr", "rawInput": {"pattern": "foo", "path": "scr"}}
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < tool_call_update {"toolCallId": "id18", "status": "failed", "content": [{"type": "content", "content": {"type": "text", "text": "The path ROOT/scr does not exist. Please provide a valid path. Maybe you meant src?"}}], "rawOutput": {"error": "The path ROOT/scr does not exist. Please provide a valid path. Maybe you meant src?"}}
 < agent_message_chunk ["id23", "No."]
-< usage_update {"used": 33, "size": 1000, "cost": {"amount": 0.03, "currency": "USD"}}
+< usage_update {"used": 33, "size": 200000, "cost": {"amount": 0.03, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
 
@@ -113,13 +113,13 @@ async def test_a_search_outside_of_the_project_is_asked_for_once(project: Path, 
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "Search in files", "name": "grep", "kind": "search", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "grep \\"foo\\""}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "grep \\"foo\\" in TMP/outside", "rawInput": {"pattern": "foo", "path": "TMP/outside"}}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < 1 session/request_permission {"toolCall": {"toolCallId": "id11", "title": "grep \\"foo\\" in TMP/outside", "kind": "search", "status": "pending", "content": [{"type": "content", "content": {"type": "text", "text": "Search all of `TMP/outside`, which is outside the project"}}], "locations": [], "rawInput": {"pattern": "foo", "path": "TMP/outside"}}, "options": [{"optionId": "allow_once", "name": "Allow once", "kind": "allow_once"}, {"optionId": "allow_always", "name": "Always allow reading TMP/outside in this session", "kind": "allow_always"}, {"optionId": "reject_once", "name": "Reject", "kind": "reject_once"}]}
 > 1 = {"outcome": {"optionId": "allow_once", "outcome": "selected"}}
 < tool_call_update {"toolCallId": "id11", "status": "in_progress", "content": [{"type": "content", "content": {"type": "text", "text": "Search all of `TMP/outside`, which is outside the project"}}]}
 < tool_call_update {"toolCallId": "id11", "status": "completed", "content": [{"type": "content", "content": {"type": "text", "text": "```\\n2 lines match in 2 files:\\nTMP/outside/x.txt\\n  1: foo\\nTMP/outside/y.txt\\n  1: foo\\n```"}}], "locations": [{"path": "TMP/outside/x.txt", "line": 1}, {"path": "TMP/outside/y.txt", "line": 1}], "rawOutput": {"files": 2, "lines": 2, "shown": 2}}
 < agent_message_chunk ["id17", "There."]
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
 
@@ -154,12 +154,12 @@ async def test_a_search_that_is_rejected_looks_at_nothing(project: Path, tmp_pat
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "Find files", "name": "glob", "kind": "search", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "glob \\"*.txt\\""}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "glob \\"*.txt\\" in TMP/outside", "rawInput": {"pattern": "*.txt", "path": "TMP/outside"}}
-< usage_update {"used": 11, "size": 1000, "cost": {"amount": 0.01, "currency": "USD"}}
+< usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < 1 session/request_permission {"toolCall": {"toolCallId": "id11", "title": "glob \\"*.txt\\" in TMP/outside", "kind": "search", "status": "pending", "content": [{"type": "content", "content": {"type": "text", "text": "Search all of `TMP/outside`, which is outside the project"}}], "locations": [], "rawInput": {"pattern": "*.txt", "path": "TMP/outside"}}, "options": [{"optionId": "allow_once", "name": "Allow once", "kind": "allow_once"}, {"optionId": "allow_always", "name": "Always allow reading TMP/outside in this session", "kind": "allow_always"}, {"optionId": "reject_once", "name": "Reject", "kind": "reject_once"}]}
 > 1 = {"outcome": {"optionId": "reject_once", "outcome": "selected"}}
 < tool_call_update {"toolCallId": "id11", "status": "failed", "content": [{"type": "content", "content": {"type": "text", "text": "Search all of `TMP/outside`, which is outside the project"}}, {"type": "content", "content": {"type": "text", "text": "Rejected"}}], "rawOutput": {"error": "Rejected"}}
 < agent_message_chunk ["id17", "Well."]
-< usage_update {"used": 22, "size": 1000, "cost": {"amount": 0.02, "currency": "USD"}}
+< usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 3 = {"stopReason": "end_turn"}\
 """)
 

@@ -20,6 +20,8 @@ import pytest
 from openhands_acp.acp.agent import Agent
 from openhands_acp.acp.connection import Connection
 from openhands_acp.backend import Backend
+from openhands_acp.model_list import Catalogue
+from openhands_acp.models import ModelLibrary
 from openhands_acp.options import Options
 from tests.harness.editor import Editor, MemoryChannel
 from tests.harness.model import Answer, ScriptedModel
@@ -62,7 +64,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("OPENHANDS_PERSISTENCE_DIR", str(tmp_path / "home"))
     made.project.mkdir()
     (tmp_path / "home").mkdir()
-    (tmp_path / "home/acp.toml").write_text('titles = false\nmodels = ["fake/other"]\n')
+    (tmp_path / "home/acp.toml").write_text('titles = false\nlocal_servers = []\nmodels = ["fake/other"]\n')
     return made
 
 
@@ -118,7 +120,8 @@ class Window:
 async def window(machine: Machine, *answers: Answer) -> AsyncGenerator[Window]:
     """Run one process's agent; afterwards its wire must have been sound."""
     model = ScriptedModel(answers)
-    backend = Backend(Options("fake/model"), _library=lambda _settings: model)
+    knows_nothing = Catalogue({}, lambda _model: None, lambda _model: False)
+    backend = Backend(Options("fake/model"), library=ModelLibrary(lambda _settings: model, knows_nothing))
     channel = MemoryChannel()
     editor = Editor(channel)
     connection = Connection("0", lambda peer, client: Agent(peer, client, backend))
