@@ -156,7 +156,7 @@ def test_every_setting_has_its_row() -> None:
     table = README.partition("| option | environment |")[2].partition("\n\n")[0]
     columns = list(zip(*(row.split("|")[1:-1] for row in table.splitlines()[2:]), strict=True))
     assert set(inline("".join(columns[2]))) == set(AcpFile.model_fields)
-    source = SOURCES[PACKAGE / "settings.py"] + SOURCES[PACKAGE / "providers.py"]
+    source = "".join(SOURCES[PACKAGE / name] for name in ("settings.py", "model_sources.py", "providers.py"))
     assert [name for name in inline("".join(columns[1])) if f'"{name}"' not in source] == []
 
 

@@ -7,17 +7,15 @@ from typing import Any
 import pytest
 
 from openhands_acp.acp.calls import CallEvent, Calls, CallUpdate
+from openhands_acp.engine.cards import Card, ShownCommand, ShownText
 from openhands_acp.engine.events import (
     ActionEvent,
     AgentErrorEvent,
     CallDelta,
     CallProgress,
-    Card,
     CommandOutput,
     CommandPlaced,
     ObservationEvent,
-    ShownCommand,
-    ShownText,
     UserRejectObservation,
 )
 from openhands_acp.engine.paths import AbsPath

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from openhands_acp.acp.content import images_to_wire, shown_to_wire
-from openhands_acp.engine.events import Shown, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.cards import Shown, ShownCommand, ShownDiff, ShownText
 from openhands_acp.engine.messages import Image
 from openhands_acp.engine.paths import AbsPath
 

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from openhands_acp.acp.calls import CallUpdate
 from openhands_acp.acp.updates import ChunkUpdate, Projector, State
+from openhands_acp.engine.cards import Card, ShownText
+from openhands_acp.engine.cost import Spending
 from openhands_acp.engine.events import (
     LIVE,
     ActionEvent,
     AgentErrorEvent,
     CallDelta,
     CallProgress,
-    Card,
     Channel,
     Event,
     MessageDelta,
@@ -25,7 +26,6 @@ from openhands_acp.engine.events import (
     ObservationEvent,
     PlanEntry,
     PlanUpdated,
-    ShownText,
     ThoughtEvent,
     Usage,
     UsageEvent,
@@ -94,8 +94,10 @@ def told(events: list[Event], *, is_replay: bool) -> list[dict[str, Any]]:
         wire: Any = item.to_wire()
         sent.append(dict(wire["params"]["update"]))
 
-    projector = Projector("s", put, lambda: State("plan", [], 0.5), is_replay=is_replay)
+    spending = Spending()
+    projector = Projector("s", put, lambda: State("plan", [], spending), is_replay=is_replay)
     for event in events:
+        spending.apply(event)
         projector.publish(event)
     return sent
 

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [startup] [turns] [streams] [store] [sessions] [tools] [rivals]`: measure, and print one table.
+"""`python -m tests.bench [startup] [turns] [steps] [streams] [store] [sessions] [tools] [rivals]`: measure, and print one table.
 
 Exits with 0 unless something is broken: figures over their budget are for people to judge.
 """
@@ -22,6 +22,7 @@ from tests.bench.rivals import rivals
 from tests.bench.sessions import sessions
 from tests.bench.snapshots import snapshots
 from tests.bench.startup import startup
+from tests.bench.steps import steps
 from tests.bench.store import store
 from tests.bench.streams import streams
 from tests.bench.tools import tools
@@ -30,6 +31,7 @@ from tests.bench.turns import turns
 _GROUPS: Mapping[str, Callable[[Path], list[Figure]]] = {
     "startup": startup,
     "turns": turns,
+    "steps": steps,
     "streams": streams,
     "store": store,
     "sessions": sessions,

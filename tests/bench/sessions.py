@@ -8,16 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+from openhands_acp.engine.cards import Card, ShownCommand, ShownDiff
 from openhands_acp.engine.events import (
     ActionEvent,
-    Card,
     ConversationStarted,
     Durable,
     Entry,
     MessageEvent,
     ObservationEvent,
-    ShownCommand,
-    ShownDiff,
     ThoughtEvent,
     TurnEnded,
     TurnStarted,

@@ -11,16 +11,15 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
 
+from openhands_acp.engine.cards import Card, ShownText
 from openhands_acp.engine.events import (
     ActionEvent,
-    Card,
     ConversationStarted,
     ConversationStateUpdateEvent,
     Durable,
     Entry,
     MessageEvent,
     ObservationEvent,
-    ShownText,
     TurnEnded,
     TurnStarted,
 )

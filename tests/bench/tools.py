@@ -12,7 +12,7 @@ from statistics import median
 import anyio
 
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import Query
+from openhands_acp.engine.search import Query
 from openhands_acp.local.search import LocalSearch, find_ripgrep
 from tests.bench.figures import REPEATS, Figure, at_most, told
 

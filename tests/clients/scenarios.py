@@ -14,7 +14,10 @@ from tests.harness.replies import Call, Reply, Stall, Text, Usage
 FILE = "greeting.txt"
 BEFORE = "hello world\n"
 SLEEP = "sleep 299.71"
-COMMANDS = ["help", "title", "undo", "redo", "diff", "checkpoints", "restore"]
+COMMANDS = [
+    *("help", "title", "model", "cost", "context", "compact", "ask", "goal"),
+    *("undo", "redo", "diff", "checkpoints", "restore"),
+]
 
 
 class Seen(TypedDict):

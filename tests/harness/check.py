@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,21 +15,29 @@ from pathlib import Path
 from typing import Any, cast
 
 import anyio
+import anyio.lowlevel
 
 from openhands_acp.acp.agent import Agent
 from openhands_acp.acp.connection import Connection
 from openhands_acp.acp.sessions import BadCursor, Defaults, EditorPorts, Kept, Listed, NotConfigured, NotKept
+from openhands_acp.engine.budget import Critic, Limit, Limits
+from openhands_acp.engine.cards import KeptOutput
+from openhands_acp.engine.choices import Choice
 from openhands_acp.engine.events import ConversationStarted, Entry, SystemPromptEvent
 from openhands_acp.engine.hands import World
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, Files, Spelt, Taken
 from openhands_acp.engine.session import Beginning, Ports, Session
 from openhands_acp.engine.snapshots import Snapshots
+from openhands_acp.engine.waiting import Persistence, Waiting
 from openhands_acp.local.files import LocalFiles
 from openhands_acp.local.search import LocalSearch
 from openhands_acp.local.snapshots import LocalSnapshots
 from openhands_acp.local.terminals import LocalTerminals
+from openhands_acp.store.outputs import keep
 from openhands_acp.tools import tools_for
+from openhands_acp.tracing import Tracing
+from tests.harness.choices import FixedChoices
 from tests.harness.editor import Answerer, Editor, MemoryChannel, allowed
 from tests.harness.editor_terminals import EditorTerminals
 from tests.harness.model import Answer, ScriptedModel
@@ -62,12 +70,18 @@ class TestBackend:
 
     model: LLM
     mode: str = "always-ask"
-    max_steps: int = 20
-    max_cost: float | None = None
+    limits: Limits = field(default_factory=lambda: Limits(Limit(max_steps=20)))
     levels: tuple[str, ...] = ()
     """How much the model can be asked to think."""
     opened: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """Each model that was opened, and how much it was to think."""
+    by_purpose: dict[str, LLM] = field(default_factory=dict[str, LLM])
+    by_name: dict[str, LLM] = field(default_factory=dict[str, LLM])
+    """Models other than `model`."""
+    persistence: Persistence = field(default_factory=Persistence)
+    waiting: Waiting = field(default_factory=lambda: Waiting(_no_time, lambda: 0.0, lambda: 0.5))
+    critic: Critic | None = None
+    tracing: Tracing | None = None
     in_editor: bool = False
     """Commands run in the editor's terminals."""
     checkpoints: Path | None = None
@@ -75,24 +89,40 @@ class TestBackend:
     disk: Files = field(default_factory=LocalFiles)
     journals: dict[str, MemoryJournal] = field(default_factory=dict[str, MemoryJournal])
     """What is on the disk: shared by backends that stand for one machine."""
+    outputs: Path | None = None
+    """Where what is too long to be read at once is kept; None: nowhere."""
+    models: FixedChoices | None = None
+    """Those to choose from; None: the model and another one."""
+    changed: Callable[[], None] = lambda: None
+    """To be called when there are more of them."""
     titles: bool = False
     not_configured: NotConfigured | None = None
     sessions: dict[str, Session] = field(default_factory=dict[str, Any])
-    _ids: Any = field(default_factory=lambda: itertools.count(1))
+    ids: Any = field(default_factory=lambda: itertools.count(1))
     _terminals: dict[str, LocalTerminals] = field(default_factory=dict[str, Any])
     _snapshots: dict[str, LocalSnapshots] = field(default_factory=dict[str, Any])
 
     def defaults(self) -> Defaults:
         if self.not_configured:
             raise self.not_configured
-        return Defaults(self.mode, self.model.model, (self.model.model, "fake/other"), self.titles)
+        return Defaults(self.mode, self.model.model, self.titles)
+
+    @property
+    def choices(self) -> FixedChoices:
+        self.models = self.models or FixedChoices([Choice(name, name) for name in (self.model.model, "fake/other")])
+        return self.models
 
     def open_session(self, started: ConversationStarted, editor: EditorPorts, kept: Kept | None) -> Session:
         terminals = self._terminals[started.session_id] = LocalTerminals()
 
-        async def open_llm(name: str, thought_level: str) -> LLM:
+        tracing, session_id = self.tracing, started.session_id
+
+        async def open_llm(name: str, thought_level: str, purpose: str) -> LLM:
+            if purpose in self.by_purpose:
+                return self.by_purpose[purpose]
             self.opened.append((name, thought_level))
-            return self.model
+            llm = self.by_name.get(name, self.model)
+            return tracing.traced(session_id, llm, purpose) if tracing else llm
 
         async def describe() -> SystemPromptEvent:
             return SystemPromptEvent("static", "dynamic", ())
@@ -115,11 +145,15 @@ class TestBackend:
             ),
             permissions=editor.permissions,
             journal=journal,
-            publish=editor.publish,
+            publish=tracing.watched(session_id, editor.publish) if tracing else editor.publish,
             drained=editor.drained,
             describe=describe,
+            choices=self.choices,
             open_snapshots=open_snapshots if self.checkpoints else None,
-            new_id=lambda: f"id{next(self._ids)}",
+            outputs=AbsPath(str(self.outputs)) if self.outputs else None,
+            keep=_keep,
+            waiting=self.waiting,
+            new_id=lambda: f"id{next(self.ids)}",
             now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
         )
         names = kept.tools if kept else ()
@@ -127,7 +161,7 @@ class TestBackend:
             started,
             ports,
             lambda: tools_for(started.model, names),
-            Beginning(self.max_steps, self.max_cost, kept.entries if kept else ()),
+            Beginning(self.limits, kept.entries if kept else (), critic=self.critic, persistence=self.persistence),
         )
         return self.sessions[started.session_id]
 
@@ -135,6 +169,9 @@ class TestBackend:
         if session_id not in self.journals:
             raise NotKept(f"there is no session {session_id!r}")
         return Kept(tuple(self.journals[session_id].entries))
+
+    async def copied(self, entries: tuple[Entry, ...], session_id: str) -> tuple[Entry, ...]:
+        return entries
 
     async def listed(self, cwd: str | None, cursor: str | None) -> tuple[list[Listed], str | None]:
         if cursor is not None:
@@ -154,13 +191,26 @@ class TestBackend:
     def thought_levels(self, model: str) -> tuple[str, ...]:
         return self.levels
 
-    async def warm_up(self) -> None:
-        pass
+    def asked_by(self, session_id: str, meta: Mapping[str, Any]) -> None:
+        if self.tracing is not None:
+            self.tracing.asked_by(session_id, meta)
+
+    async def warm_up(self, changed: Callable[[], None]) -> None:
+        self.changed = changed
 
     async def close_session(self, session: Session) -> None:
         await self._terminals.pop(session.id).end()
         if session.id in self._snapshots:
             await self._snapshots.pop(session.id).close()
+
+
+async def _no_time(_seconds: float) -> None:
+    """Tests do not wait before a model is asked once more."""
+    await anyio.lowlevel.checkpoint()
+
+
+async def _keep(folder: AbsPath, name: str, text: str) -> KeptOutput | None:
+    return keep(Path(folder), name, text)
 
 
 @dataclass(slots=True)
@@ -202,6 +252,8 @@ async def agent(
     backend: TestBackend | None = None,
     draws: bool = False,
     runs_commands: bool = False,
+    client: str = "",
+    shows_compactions: bool = False,
 ) -> AsyncGenerator[Running]:
     """Run an agent with one open session; afterwards its wire must have been sound and its processes gone.
 
@@ -218,8 +270,12 @@ async def agent(
         tasks.start_soon(connection.peer.run, channel)
         meta = {"_meta": {"terminal_output": True}} if draws else {}
         fs = {"readTextFile": buffers is not None, "writeTextFile": buffers is not None}
+        compaction: dict[str, Any] = {"session": {"compaction": {}}} if shows_compactions else {}
         await editor.request(
-            "initialize", protocolVersion=1, clientCapabilities={"fs": fs, "terminal": runs_commands, **meta}
+            "initialize",
+            protocolVersion=1,
+            clientInfo={"name": client, "version": "0"},
+            clientCapabilities={"fs": fs, "terminal": runs_commands, **meta, **compaction},
         )
         opened = await editor.request("session/new", cwd=str(root), mcpServers=[])
         yield Running(editor, backend, opened.get("sessionId", ""), root)

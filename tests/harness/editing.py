@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import anyio
 import pytest
 
 from openhands_acp.engine.messages import JsonValue
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.tool import ToolError, ToolResult
 from openhands_acp.tools.file_editor import file_editor
-from tests.harness.hands import PlainHands
+from tests.harness.hands import PlainHands, called
 
 TOOL = file_editor()
 
@@ -35,9 +34,7 @@ class Place:
         return self.path(name)
 
     async def call(self, command: str, path: str, **arguments: JsonValue) -> ToolResult:
-        args = TOOL.parse({"command": command, "path": path, **arguments})
-        with anyio.fail_after(10):
-            return await TOOL.run(args, self.hands)
+        return await called(TOOL, self.hands, command=command, path=path, **arguments)
 
     async def fails(self, command: str, path: str, **arguments: JsonValue) -> str:
         with pytest.raises(ToolError) as caught:

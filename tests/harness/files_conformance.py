@@ -174,6 +174,23 @@ async def a_removed_file_is_gone(files: Files, folder: Path) -> None:
     assert not path.exists()
 
 
+async def a_removed_file_takes_the_folders_along_that_were_made_for_it(files: Files, folder: Path) -> None:
+    (folder / "there").mkdir()
+    one, two = (folder / "there/a/b" / name for name in ("one.txt", "two.txt"))
+    for path in (one, two):
+        await files.write(_abs(path), TextFile("x\n"), replaces=None)
+    await files.remove(_abs(one), replaces=TextFile("x\n"))
+    assert two.is_file()
+    (folder / "there/a/theirs").touch()
+    await files.remove(_abs(two), replaces=TextFile("x\n"))
+    assert sorted(path.name for path in folder.rglob("*")) == ["a", "theirs", "there"]
+    (folder / "there/a/theirs").unlink()
+    await files.write(_abs(two), TextFile("x\n"), replaces=None)
+    await files.remove(_abs(two), replaces=TextFile("x\n"))
+    # What was there before stays, however empty.
+    assert [path.name for path in folder.rglob("*")] == ["there"]
+
+
 async def entries_come_by_name(files: Files, folder: Path) -> None:
     (folder / "b").mkdir()
     (folder / "a.txt").touch()
@@ -199,6 +216,19 @@ async def mode_bits_are_kept(files: Files, folder: Path) -> None:
         path.chmod(mode)
         await files.write(_abs(path), TextFile("two\n"), replaces=TextFile("one\n"))
         assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"two\n", mode)
+
+
+async def a_new_file_may_be_what_another_was(files: Files, folder: Path) -> None:
+    script, copy = folder / "a.sh", folder / "b.sh"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o4751)
+    seen = await files.read(_abs(script))
+    await files.write(_abs(copy), seen, replaces=None)
+    # Not what lets it run as somebody else.
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o751
+    copy.chmod(0o640)
+    await files.write(_abs(copy), replace(seen, text="x\n"), replaces=seen)
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o640
 
 
 async def a_link_stays_and_its_target_is_written(files: Files, folder: Path) -> None:
@@ -248,11 +278,13 @@ _EVERYWHERE: list[Check] = [
     a_file_that_is_gone_is_not_made_again,
     a_new_file_does_not_replace_one,
     a_removed_file_is_gone,
+    a_removed_file_takes_the_folders_along_that_were_made_for_it,
     entries_come_by_name,
     nothing_but_the_files_is_left,
 ]
 _WITH_LINKS_AND_MODES: list[Check] = [
     mode_bits_are_kept,
+    a_new_file_may_be_what_another_was,
     a_link_stays_and_its_target_is_written,
     both_names_of_a_file_stay_one,
     a_read_only_file_is_an_error,

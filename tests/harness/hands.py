@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
-from openhands_acp.engine.events import Card, PlanEntry, Shown
+import anyio
+
+from openhands_acp.engine.arguments import fitted
+from openhands_acp.engine.cards import Card, Shown
+from openhands_acp.engine.events import PlanEntry
+from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import Command, Exit, Files, Job, Patience, Running, Search, Sink, Terminals
+from openhands_acp.engine.ports import Command, Exit, Files, Job, Patience, Running, Sink, Terminals
+from openhands_acp.engine.search import Search
+from openhands_acp.engine.tool import Tool, ToolResult
 from openhands_acp.local.files import LocalFiles
 from openhands_acp.local.search import LocalSearch
 
 T = TypeVar("T")
+
+
+def parsed(tool: Tool, arguments: JsonObject) -> Any:
+    """Read a model's arguments as the engine does. Raises ToolError."""
+    return tool.parse(fitted(arguments, tool.spec.parameters))
+
+
+async def called(tool: Tool, hands: PlainHands, **arguments: Any) -> ToolResult:
+    """Run a tool with these arguments, as a model would give them."""
+    with anyio.fail_after(10):
+        return await tool.run(parsed(tool, arguments), hands)
 
 
 class NoTerminals:
@@ -18,6 +37,9 @@ class NoTerminals:
 
     async def run(self, command: Command, sink: Sink, patience: Patience) -> Exit | Running:
         raise AssertionError(f"this tool has no business running {command.line!r}")
+
+    def redefined(self) -> Mapping[str, str]:
+        return {}
 
     async def attend(self, job: str, keys: str, sink: Sink, patience: Patience) -> Exit | Running:
         raise AssertionError(f"this tool has no business attending {job!r}")

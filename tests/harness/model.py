@@ -50,7 +50,7 @@ class ScriptedModel:
 
     answers: Sequence[Answer]
     model: str = "fake/model"
-    context_window: int | None = 1000
+    context_window: int | None = 200_000
     sees_images: bool = False
     requests: list[list[Message]] = field(default_factory=list[list[Message]])
     violations: list[str] = field(default_factory=list[str])

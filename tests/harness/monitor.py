@@ -30,8 +30,15 @@ class Monitor:
     _terminals: dict[str, str] = field(default_factory=dict[str, str])
     """What the client knows: id to "new", "shown", then "over"."""
 
+    _compactions: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    """Status of each that was told of."""
+    _shows_compactions: bool = False
+
     def sent(self, message: dict[str, Any]) -> None:
         """Take what the client sends."""
+        if message.get("method") == "initialize":
+            session: Any = message.get("params", {}).get("clientCapabilities", {}).get("session") or {}
+            self._shows_compactions = session.get("compaction") is not None
         if message.get("id") in self._creating and "method" not in message:
             self._creating.discard(message["id"])
             if "result" in message:
@@ -74,6 +81,11 @@ class Monitor:
         if method == "session/prompt":
             session = self._prompted.pop(message["id"])
             left_open = [call for (s, call), status in self._calls.items() if s == session and status not in _CLOSED]
+            unfinished = [
+                key for key, status in self._compactions.items() if key[0] == session and status == "in_progress"
+            ]
+            if unfinished:
+                self.problems.append(f"answered with unfinished compactions: {unfinished}")
             if left_open and session not in self._prompted.values():
                 self.problems.append(f"answered with open calls: {left_open}")
 
@@ -95,8 +107,11 @@ class Monitor:
                 self.problems.append(f"permission asked for a call that was not announced: {call}")
             if not call.get("title") or not call.get("content"):
                 self.problems.append(f"a question that does not say what it asks: {call}")
-            if params["options"][0]["kind"] != "allow_once":
-                self.problems.append("allow_once must be listed first")
+            kinds = [option["kind"] for option in params["options"]]
+            # Where nobody may approve for the person, nothing looks like an approval.
+            first = "allow_once" if any(kind.startswith("allow") for kind in kinds) else "reject_once"
+            if kinds[0] != first:
+                self.problems.append(f"{first} must be listed first")
 
     def _update(self, params: dict[str, Any]) -> None:
         session, update = params["sessionId"], params["update"]
@@ -106,6 +121,8 @@ class Monitor:
         in_turn = session in self._prompted.values() or session in self._loading.values()
         if not in_turn and kind not in _ANY_TIME:
             self.problems.append(f"{kind} outside a turn")
+        if kind == "compaction_update":
+            self._compaction((session, update["compactionId"]), update["status"])
         if kind == "tool_call":
             self._call((session, update["toolCallId"]), update)
         elif kind == "tool_call_update":
@@ -118,6 +135,13 @@ class Monitor:
             if "status" not in update:
                 self.problems.append(f"an update without a status: {update}")
             self._calls[key] = update.get("status", "")
+
+    def _compaction(self, key: tuple[str, str], status: str) -> None:
+        if not self._shows_compactions:
+            self.problems.append("a compaction_update to a client that does not take them")
+        if self._compactions.get(key, "in_progress") != "in_progress" and key[0] not in self._loading.values():
+            self.problems.append(f"update of a compaction that is over: {key}")
+        self._compactions[key] = status
 
     def _terminal(self, update: dict[str, Any]) -> None:
         for item in update.get("content", ()):

@@ -46,7 +46,8 @@ def with_provider(url: str) -> dict[str, str]:
 def without_titles(home: Path) -> None:
     """Have the settings say that a model is asked for nothing but what a test asks it for."""
     (home / SETTINGS).parent.mkdir(parents=True, exist_ok=True)
-    (home / SETTINGS).write_text("titles = false\n")
+    # Nor are servers of the machine's own looked for: they would be on the list of models.
+    (home / SETTINGS).write_text("titles = false\nlocal_servers = []\n")
 
 
 def command(*words: str) -> list[str]:

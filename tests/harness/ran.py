@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from openhands_acp.engine.ports import Command, Exit, Job, Patience, Running, Sink
 
 
@@ -17,6 +19,9 @@ class Ran:
     async def run(self, command: Command, sink: Sink, patience: Patience) -> Exit | Running:
         self.asked.append((command.line, command.cwd, command.limit, patience))
         return await self._end(sink)
+
+    def redefined(self) -> Mapping[str, str]:
+        return {}
 
     async def attend(self, job: str, keys: str, sink: Sink, patience: Patience) -> Exit | Running:
         self.asked.append((job, keys, patience))

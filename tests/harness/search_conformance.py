@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import BadPattern, FoundIn, FoundLine, Query, Search
+from openhands_acp.engine.search import BadPattern, FoundIn, FoundLine, Query, Search
 
 Check = Callable[[Search, Path], Awaitable[None]]
 Tree = Mapping[str, str | bytes]
