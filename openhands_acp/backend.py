@@ -23,11 +23,9 @@ from openhands_acp.acp.sessions import Defaults, EditorPorts, Kept, Listed, NotC
 from openhands_acp.engine.cards import KeptOutput
 from openhands_acp.engine.choices import Choices
 from openhands_acp.engine.events import ConversationStarted, Entry, NoticeEvent
-from openhands_acp.engine.hands import World
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, Terminals
 from openhands_acp.engine.session import Beginning, Ports, Session
-from openhands_acp.engine.snapshots import Snapshots
 from openhands_acp.engine.tool import Tool
 from openhands_acp.engine.waiting import Waiting
 from openhands_acp.models import ModelLibrary, Models, is_scripted
@@ -40,6 +38,8 @@ from openhands_acp.store.outputs import keep
 
 if TYPE_CHECKING:
     from openhands_acp.archive import Archive
+    from openhands_acp.engine.hands import World
+    from openhands_acp.engine.snapshots import Snapshots
     from openhands_acp.local.snapshots import LocalSnapshots
     from openhands_acp.tracing import Tracing
     from openhands_acp.workshop import Workshop
@@ -261,5 +261,12 @@ async def _keep(folder: AbsPath, name: str, text: str) -> KeptOutput | None:
 
 def _import_workshop() -> None:
     # For their side effect: the first turn finds them there.
-    for name in ("workshop", "engine.turn", "engine.command_bodies"):
+    for name in (
+        "workshop",
+        "acp.editor",
+        "acp.terminals",
+        "engine.critic",
+        "engine.command_bodies",
+        "engine.entitling",
+    ):
         import_module(f"openhands_acp.{name}")

@@ -13,12 +13,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, TypeAlias, assert_never
+from typing import Any, assert_never
 
 import anyio
 import anyio.abc
 import anyio.to_thread
 
+from openhands_acp.late_keys import KeyCommand, KeyringEntry, LateKey
 from openhands_acp.redaction import Secret, redactor
 
 COMMAND_PATIENCE = 30.0
@@ -29,21 +30,6 @@ _MOST = 64_000
 """Bytes that are read of what a program prints."""
 _TAIL = 300
 """Characters of its errors that are shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyCommand:
-    words: tuple[str, ...]
-    """The program and its arguments; no shell reads them."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyringEntry:
-    service: str
-    user: str
-
-
-LateKey: TypeAlias = KeyCommand | KeyringEntry
 
 
 class NoKey(Exception):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from openhands_acp.engine.messages import JsonValue
-from openhands_acp.keys import KeyCommand, KeyringEntry, LateKey
+from openhands_acp.late_keys import KeyCommand, KeyringEntry, LateKey
 from openhands_acp.providers import key_in, provider_id
 from openhands_acp.redaction import Secret
 from openhands_acp.settings_files import Profile, ProfileTable

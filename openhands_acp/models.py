@@ -19,18 +19,17 @@ import anyio.to_thread
 from openhands_acp.engine.messages import JsonValue
 from openhands_acp.engine.ports import LLM
 from openhands_acp.engine.tool import TurnError
-from openhands_acp.keys import Keys, NoKey
 from openhands_acp.llm.model import ModelSettings
-from openhands_acp.llm.rekeyed import Rekeyed
-from openhands_acp.llm.scripted import Scripted
 from openhands_acp.llm.thinking import levels
 from openhands_acp.model_list import Catalogue, ModelList
 from openhands_acp.model_sources import PROFILE
 from openhands_acp.options import Options
 from openhands_acp.providers import PROVIDERS, missing
+from openhands_acp.redaction import Secret
 from openhands_acp.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from openhands_acp.keys import Keys
     from openhands_acp.llm.local_servers import Found
 
 _SCRIPTED = "scripted/"
@@ -62,7 +61,8 @@ class Models:
         `library` is LiteLLM if it is not given, imported when it is first wanted.
         """
         self._options = options
-        self._keys = Keys(environ, learn)
+        self._environ, self._learn = environ, learn
+        self._keys: Keys | None = None
         self._library = library
         self._loading: anyio.Event | None = None
         self._opened: dict[tuple[str, str], LLM] = {}
@@ -113,6 +113,9 @@ class Models:
         if settings.model is None:
             raise TurnError("model", f"There is no profile {choice.removeprefix(PROFILE)!r} any more. {_CHOOSE}")
         if is_scripted(settings.model):
+            # Late: the demo's.
+            from openhands_acp.llm.scripted import Scripted
+
             return Scripted()
         if lacking := missing(settings, os.environ):
             raise TurnError("auth", f"{lacking.reason[:1].upper()}{lacking.reason[1:]}. {lacking.details}")
@@ -121,10 +124,7 @@ class Models:
 
     async def _open_litellm(self, settings: Settings, thought_level: str) -> LLM:
         library = await self._load_library()
-        try:
-            key = settings.api_key or (settings.late_key and await self._keys.get(settings.late_key))
-        except NoKey as reason:
-            raise TurnError("auth", f"There is no key for {settings.model}: {reason}. {_CHOOSE}") from reason
+        key = settings.api_key or await self._asked_for(settings)
         asked = await anyio.to_thread.run_sync(_located, settings, abandon_on_cancel=True)
         llm = library.open(
             replace(
@@ -137,12 +137,30 @@ class Models:
                 vision=settings.vision,
             )
         )
+        if settings.late_key is None:
+            return llm
+        from openhands_acp.llm.rekeyed import Rekeyed
+
         # A key that a program prints may expire: the next prompt asks for it again.
-        return llm if settings.late_key is None else Rekeyed(llm, self._forget)
+        return Rekeyed(llm, self._forget)
+
+    async def _asked_for(self, settings: Settings) -> Secret | None:
+        """Return the key that is not written down, if there is to be one. Raises TurnError."""
+        if settings.late_key is None:
+            return None
+        # Late: most keys are written down.
+        from openhands_acp.keys import Keys, NoKey
+
+        self._keys = self._keys or Keys(self._environ, self._learn)
+        try:
+            return await self._keys.get(settings.late_key)
+        except NoKey as reason:
+            raise TurnError("auth", f"There is no key for {settings.model}: {reason}. {_CHOOSE}") from reason
 
     def _forget(self) -> None:
         self._opened.clear()
-        self._keys.forget()
+        if self._keys is not None:
+            self._keys.forget()
 
     async def _load_catalogue(self) -> Catalogue:
         return (await self._load_library()).catalogue

@@ -15,7 +15,7 @@ from openhands_acp.engine.budget import Critic, Limit, Limits
 from openhands_acp.engine.messages import JsonValue
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.waiting import Persistence
-from openhands_acp.keys import LateKey
+from openhands_acp.late_keys import LateKey
 from openhands_acp.llm.model import Api, Deadlines, ToolCalls, default_deadlines
 from openhands_acp.model_sources import PROFILE, Key, Sources, Written, seen_by_others, word, written_key
 from openhands_acp.options import Options

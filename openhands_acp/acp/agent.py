@@ -45,7 +45,6 @@ from openhands_acp.engine.events import Condensation, ConversationStateUpdateEve
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Taken
 from openhands_acp.engine.session import Session, Turn
-from openhands_acp.engine.titles import entitle
 from openhands_acp.rpc.errors import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from openhands_acp.rpc.json import JsonObject
 from openhands_acp.rpc.peer import Call, Peer, Reply, done
@@ -280,7 +279,7 @@ async def _prompt_reply(opened: Opened, answer: Awaitable[str], turn: Turn | Non
         # After the answer, and in a thread: nobody waits for the disk, the other sessions least of all.
         await anyio.to_thread.run_sync(opened.session.sync)
         if opened.titles:
-            await entitle(opened.session)
+            await opened.entitle()
 
     reply: dict[str, Any] = {"stopReason": await answer}
     if turn is not None and turn.spent is not None and turn.spent.whole.calls:

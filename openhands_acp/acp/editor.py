@@ -1,4 +1,4 @@
-"""The editor as the session's files and as the one who is asked: ports spoken as requests to the client.
+"""The editor as the session's files: a port spoken as requests to the client.
 
 Knows that an editor may hold unsaved text, may hold stale text, may change what it saves, and may
 fail; then the disk counts (clients.md rule 17).
@@ -10,24 +10,20 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 import anyio
 
+from openhands_acp.acp.asking import Ask, member
 from openhands_acp.acp.buffers import Buffers
 from openhands_acp.acp.clients import Client
-from openhands_acp.acp.content import locations_to_wire, shown_to_wire
 from openhands_acp.engine.paths import AbsPath, MadeFolders, is_inside
-from openhands_acp.engine.ports import Answer, DirEntry, FileChanged, Files, Option, Question, TextFile, UnreadableFile
+from openhands_acp.engine.ports import DirEntry, FileChanged, Files, TextFile, UnreadableFile
 from openhands_acp.engine.spelling import lf
 from openhands_acp.rpc.errors import RemoteError
 
 logger = logging.getLogger(__name__)
-
-Ask = Callable[[str, dict[str, Any]], Awaitable[Any]]
-"""Sends one request to the client. Raises RemoteError."""
 
 _PATIENCE = 10.0
 """Seconds for the editor to read or write one file; then it is done without it."""
@@ -144,7 +140,7 @@ class EditorFiles:
         if not self.client.reads_files or not is_inside(path, self.roots):
             return None
         answer = await self._ask("fs/read_text_file", {"sessionId": self.session_id, "path": path})
-        content = _member(answer, "content")
+        content = member(answer, "content")
         return content.removeprefix("\ufeff") if isinstance(content, str) else None
 
     async def _say(self, path: AbsPath, text: str) -> bool:
@@ -163,59 +159,6 @@ class EditorFiles:
 
 
 _FAILED = object()
-
-
-@dataclass(frozen=True, slots=True)
-class EditorPermissions:
-    session_id: str
-    ask_client: Ask
-
-    async def ask(self, question: Question) -> Answer:
-        card = question.card
-        call = {
-            "toolCallId": question.tool_call_id,
-            "title": card.title,
-            "kind": card.kind,
-            "status": "pending",
-            "content": shown_to_wire(card.shown),
-            "locations": locations_to_wire(card.locations),
-            "rawInput": question.raw_input,
-        }
-        options = [_option_to_wire(option) for option in question.options]
-        params = {"sessionId": self.session_id, "toolCall": call, "options": options}
-        try:
-            answer = await self.ask_client("session/request_permission", params)
-        except RemoteError as error:
-            # Fails closed: an editor that cannot ask has not said yes.
-            logger.warning("session/request_permission: %s", error)
-            return "reject_once"
-        return _chosen(answer, question)
-
-
-def _chosen(answer: Any, question: Question) -> Answer:
-    outcome = _member(answer, "outcome")
-    if _member(outcome, "outcome") == "cancelled":
-        return "cancelled"
-    chosen = _member(outcome, "optionId")
-    for option in question.options:
-        if _option_to_wire(option)["optionId"] == chosen:
-            return option.id
-    return "reject_once"
-
-
-def _option_to_wire(option: Option) -> dict[str, Any]:
-    """`PermissionOption`.
-
-    Clients that approve by themselves look for `allow_*` and, where there is none, ask the person (Zed, VS Code) or
-    take the first (acpx); those that refuse by themselves look for `reject_once`.
-    """
-    if option.is_deliberate:
-        return {"optionId": f"deliberate_{option.id}", "name": option.name, "kind": "reject_always"}
-    return {"optionId": option.id, "name": option.name, "kind": option.id}
-
-
-def _member(value: Any, name: str) -> Any:
-    return cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
 
 
 def _is_plain(file: TextFile) -> bool:

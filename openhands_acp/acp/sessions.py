@@ -9,17 +9,16 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 import anyio
 
+from openhands_acp.acp.asking import EditorPermissions
 from openhands_acp.acp.calls import Update
 from openhands_acp.acp.clients import Client
 from openhands_acp.acp.copying import copied_up_to
-from openhands_acp.acp.editor import EditorFiles, EditorPermissions
 from openhands_acp.acp.options import Options
-from openhands_acp.acp.terminals import ClientTerminals, Spell
 from openhands_acp.acp.updates import Projector, State
 from openhands_acp.engine.choices import Choice, Choices
 from openhands_acp.engine.cost import Spending
@@ -36,6 +35,10 @@ from openhands_acp.engine.session import Session
 from openhands_acp.rpc.errors import RpcError
 from openhands_acp.rpc.json import JsonObject
 from openhands_acp.rpc.peer import Peer
+
+if TYPE_CHECKING:
+    # Of turns: a session that nobody prompts does without, and `Backend.warm_up` loads them beforehand.
+    from openhands_acp.acp.terminals import Spell
 
 logger = logging.getLogger(__name__)
 
@@ -194,6 +197,12 @@ class Opened:
         return Options(
             session.mode, session.model, self.models, session.thought_level, self.thought_levels(session.model)
         )
+
+    async def entitle(self) -> None:
+        """Ask for a title in the model's words, if it is due. Never fails."""
+        from openhands_acp.engine.entitling import entitle
+
+        await entitle(self.session)
 
     def described(self) -> dict[str, Any]:
         """What the answers to new, load, resume and fork have in common."""
@@ -357,14 +366,21 @@ class Sessions:
             draws=roots[0] if client.draws_terminals else None,
         )
 
+        def files(disk: Files) -> Files:
+            from openhands_acp.acp.editor import EditorFiles
+
+            return EditorFiles(session_id, roots, client, ask, disk)
+
         def terminals(local: Terminals, spell: Spell) -> Terminals:
             if not client.has_terminals:
                 return local
+            from openhands_acp.acp.terminals import ClientTerminals
+
             projector.shows_own_terminals()
             return ClientTerminals(session_id, ask, local, spell)
 
         return EditorPorts(
-            files=lambda disk: EditorFiles(session_id, roots, client, ask, disk),
+            files=files,
             terminals=terminals,
             permissions=EditorPermissions(session_id, ask),
             publish=projector.publish,

@@ -29,7 +29,8 @@ _GIVEN_UP = {
 
 
 class Session(TurnSession, Protocol):
-    checkpoints: Checkpoints
+    @property
+    def checkpoints(self) -> Checkpoints: ...
 
     def set_option(self, key: str, value: str) -> None: ...
 

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from openhands_acp.engine.call import CallRequest
 from openhands_acp.engine.cards import Card, Shown
+from openhands_acp.engine.checkpoints import CheckpointedFiles, CheckpointedTerminals, Checkpoints
 from openhands_acp.engine.events import (
     CallProgress,
     CommandOutput,
@@ -57,11 +58,10 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """The world of one call, without the guard."""
+    """What the hands of all calls of a session reach through."""
 
-    files: Files
-    terminals: Terminals
-    search: Search
+    world: World
+    checkpoints: Checkpoints
     permissions: Permissions
     outputs: AbsPath | None = None
     """Where long outputs are kept."""
@@ -80,12 +80,14 @@ def hands_for(session: Session, call: CallRequest, doors: Doors) -> CallHands:
         session.emit,
         () if doors.outputs is None else (doors.outputs,),
     )
+    files = CheckpointedFiles(doors.world.files, doors.checkpoints, call.tool_call_id)
+    terminals = CheckpointedTerminals(doors.world.terminals, doors.checkpoints, call.tool_call_id)
     return CallHands(
         session,
         call.tool_call_id,
-        GuardedFiles(doors.files, guard),
-        GuardedTerminals(doors.terminals, guard),
-        GuardedSearch(doors.search, guard),
+        GuardedFiles(files, guard),
+        GuardedTerminals(terminals, guard),
+        GuardedSearch(doors.world.search, guard),
     )
 
 

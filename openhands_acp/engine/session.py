@@ -12,16 +12,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import uuid4
 
 import anyio
 
 from openhands_acp.engine.attachments import FileLink, PromptPart, as_text, opened
 from openhands_acp.engine.budget import Critic, Limits
-from openhands_acp.engine.call import CallRequest
 from openhands_acp.engine.cards import KeptOutput
-from openhands_acp.engine.checkpoints import CheckpointedFiles, CheckpointedTerminals, Checkpoints
 from openhands_acp.engine.choices import Choices
 from openhands_acp.engine.commands import find
 from openhands_acp.engine.cost import Bill
@@ -41,17 +39,21 @@ from openhands_acp.engine.events import (
     TurnEnded,
     TurnStarted,
 )
-from openhands_acp.engine.guard import Dismissed
-from openhands_acp.engine.hands import Doors, World, hands_for
 from openhands_acp.engine.messages import Part, Text
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, Files, Journal, Permissions, Taken
-from openhands_acp.engine.snapshots import Snapshots
 from openhands_acp.engine.titles import title_of
 from openhands_acp.engine.tool import Hands, Tool, TurnError
 from openhands_acp.engine.transcript import Transcript
 from openhands_acp.engine.waiting import Persistence, Waiting
+
+if TYPE_CHECKING:
+    # Of turns: a session that nobody prompts does without, and `Backend.warm_up` loads them beforehand.
+    from openhands_acp.engine.call import CallRequest
+    from openhands_acp.engine.checkpoints import Checkpoints
+    from openhands_acp.engine.hands import World
+    from openhands_acp.engine.snapshots import Snapshots
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +144,7 @@ class Session:
         self.drained = ports.drained
         self.new_id = ports.new_id
         self._ports = ports
-        self.checkpoints = Checkpoints(self, ports.open_snapshots)
+        self._checkpoints: Checkpoints | None = None
         self._recalled: dict[type, Any] = {}
         for entry in beginning.history:
             self.entries.append(entry)
@@ -276,11 +278,17 @@ class Session:
             taken = True
         return taken
 
+    @property
+    def checkpoints(self) -> Checkpoints:
+        from openhands_acp.engine.checkpoints import Checkpoints
+
+        self._checkpoints = self._checkpoints or Checkpoints(self, self._ports.open_snapshots)
+        return self._checkpoints
+
     def hands(self, call: CallRequest) -> Hands:
-        ports = self._ports
-        files = CheckpointedFiles(self.files, self.checkpoints, call.tool_call_id)
-        terminals = CheckpointedTerminals(self.world.terminals, self.checkpoints, call.tool_call_id)
-        return hands_for(self, call, Doors(files, terminals, self.world.search, ports.permissions, ports.outputs))
+        from openhands_acp.engine.hands import Doors, hands_for
+
+        return hands_for(self, call, Doors(self.world, self.checkpoints, self.permissions, self.outputs))
 
     def recall(self, what: type[T]) -> T:
         return self._recalled.setdefault(what, what())
@@ -302,9 +310,9 @@ class Session:
         return turn.stop_reason
 
     async def _work(self, turn: Turn) -> StopReason:
-        # Late: a session that nobody prompts does without. `Backend.warm_up` loads them beforehand.
         from openhands_acp.engine.command_bodies import BODIES
         from openhands_acp.engine.critic import take_judged_turn
+        from openhands_acp.engine.guard import Dismissed
 
         if (typed := _command_in(turn.prompts[0])) and (found := find(typed)):
             turn.prompts.pop(0)

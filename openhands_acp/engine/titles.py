@@ -1,55 +1,10 @@
-"""A session's title: from the first prompt at once, then one in the model's words."""
+"""A session's title: the first line of its first prompt, short enough for a list. Pure."""
 
 from __future__ import annotations
 
-import logging
-from typing import Protocol
-
-from openhands_acp.engine import consulting
-from openhands_acp.engine.consulting import consulted
-from openhands_acp.engine.events import (
-    ConversationErrorEvent,
-    ConversationStateUpdateEvent,
-    Entry,
-    TurnEnded,
-)
-from openhands_acp.engine.limits import Payer, affords
-from openhands_acp.engine.messages import Part, SystemMessage, Text, UserMessage, plain_text
-from openhands_acp.engine.tool import TurnError
-
-logger = logging.getLogger(__name__)
+from openhands_acp.engine.messages import Part, Text
 
 LONGEST = 60
-_ASKED_ABOUT = 2_000
-"""Characters of the prompt that a title is made of."""
-_PATIENCE = 400
-"""Characters of an answer that are listened to: a model that does not stop is not asked for an essay."""
-_TASK = (
-    "Write a title for a conversation that begins with the message you are given: what it is about, in at most eight "
-    "words, in the language of the message. Answer with the title alone, without quotes or a full stop."
-)
-
-
-class Session(consulting.Session, Payer, Protocol):
-    entries: list[Entry]
-
-
-async def entitle(session: Session) -> None:
-    """Ask the model for a better title than the first prompt's, after the first turn. Never fails."""
-    transcript = session.transcript
-    first = transcript.first_prompt
-    if first is None or transcript.title != title_of(first.parts) or not _has_had_one_good_turn(session.entries):
-        return
-    if not affords(session):
-        return
-    try:
-        about = UserMessage((Text(plain_text(first.parts)[:_ASKED_ABOUT]),))
-        title = cleaned(await consulted(session, "title", [SystemMessage(_TASK, ""), about], longest=_PATIENCE))
-    except TurnError as error:
-        logger.info("no title: %s", error)
-        return
-    if title and transcript.title == title_of(first.parts):
-        session.emit(ConversationStateUpdateEvent("title", title))
 
 
 def title_of(parts: tuple[Part, ...]) -> str | None:
@@ -65,10 +20,3 @@ def cleaned(text: str) -> str:
     line = text.strip().split("\n")[0].replace("**", "").replace("`", "")
     line = " ".join(line.split()).strip("\"'#* .")
     return line if len(line) <= LONGEST else line[: LONGEST - 1].rstrip() + "…"
-
-
-def _has_had_one_good_turn(entries: list[Entry]) -> bool:
-    events = [entry.event for entry in entries]
-    ends = [event for event in events if isinstance(event, TurnEnded)]
-    has_failed = any(isinstance(event, ConversationErrorEvent) for event in events)
-    return len(ends) == 1 and ends[0].stop_reason == "end_turn" and not has_failed

@@ -36,7 +36,9 @@ State: TypeAlias = FileState | None
 class Session(Protocol):
     root: AbsPath
     entries: list[Entry]
-    checkpoints: Checkpoints
+
+    @property
+    def checkpoints(self) -> Checkpoints: ...
 
     @property
     def files(self) -> Files:
