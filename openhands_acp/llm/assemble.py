@@ -35,7 +35,11 @@ def to_chat(
 ) -> tuple[list[Wire], list[Wire]]:
     """Spell a conversation and its tools."""
     dialect = dialect or Dialect()
-    valid = repaired(messages, ids=dialect.ids, image_results=dialect.image_results)
+    return spelt(repaired(messages, ids=dialect.ids, image_results=dialect.image_results), tools, dialect)
+
+
+def spelt(valid: Iterable[Message], tools: Iterable[ToolSpec], dialect: Dialect) -> tuple[list[Wire], list[Wire]]:
+    """Spell what was made valid. Without marks, each message is spelt by itself, whatever comes before it or after."""
     chat = [_spell(message, dialect) for message in valid]
     specs = [_tool(spec) for spec in tools]
     if dialect.cache_marks:

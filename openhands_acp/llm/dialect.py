@@ -16,7 +16,7 @@ from openhands_acp.llm.repair import PLAIN_IDS
 
 Spoken: TypeAlias = Literal["chat", "responses"]
 
-_ANY_IDS = re.compile(r".{1,200}", re.DOTALL)
+_ANY_IDS = re.compile(r"(?!.*__thought__).{1,200}", re.DOTALL)
 _NINE = re.compile(r"[a-zA-Z0-9]{9}")
 _NATIVE_CLAUDE: Final = frozenset({"anthropic", "azure_ai", "bedrock", "vertex_ai"})
 """Providers of Claude that LiteLLM translates Anthropic's own for: images in results, which most others refuse

@@ -26,7 +26,7 @@ from openhands_acp.engine.ports import ToolSpec
 from openhands_acp.llm.assemble import Wire, cache_key
 from openhands_acp.llm.dialect import Dialect
 from openhands_acp.llm.reasoning import opened
-from openhands_acp.llm.repair import repaired
+from openhands_acp.llm.repair import Repairs
 
 GAP: Final = "\n\n"
 """Between two messages of one answer, and between two summaries of its reasoning."""
@@ -39,9 +39,11 @@ _SAMPLING: Final = frozenset({"temperature", "top_p"})
 """Those that models which reason refuse."""
 
 
-def to_responses(messages: Sequence[Message], tools: Iterable[ToolSpec], dialect: Dialect) -> dict[str, Any]:
+def to_responses(
+    messages: Sequence[Message], tools: Iterable[ToolSpec], dialect: Dialect, repairs: Repairs | None = None
+) -> dict[str, Any]:
     """Return the body of a request but for the model's name and what is asked of its thoughts."""
-    valid = repaired(messages, ids=dialect.ids, image_results=dialect.image_results)
+    valid = (repairs or Repairs()).of(messages, ids=dialect.ids, image_results=dialect.image_results)
     body: dict[str, Any] = {"input": [item for message in valid for item in _items(message, dialect)]}
     if valid and isinstance(system := valid[0], SystemMessage):
         # The static half first: what follows it may be another in the next session.

@@ -26,14 +26,15 @@ import openai
 from openhands_acp.engine.events import Usage
 from openhands_acp.engine.messages import Message, Text, UserMessage
 from openhands_acp.engine.ports import Chunk, Finish, ToolSpec
-from openhands_acp.llm.assemble import cache_key, to_chat
+from openhands_acp.llm.assemble import cache_key, spelt
 from openhands_acp.llm.dialect import Dialect, dialect_of
 from openhands_acp.llm.errors import asked, unknown_provider
 from openhands_acp.llm.exchange import ChatExchange, ChatStream, Counted, Exchange, ResponsesExchange, Source
 from openhands_acp.llm.litellm_failures import FAILED, Watch
 from openhands_acp.llm.model import Api, ModelSettings, default_deadlines
-from openhands_acp.llm.openai_wire import Door, Relayed, client, posted_responses
+from openhands_acp.llm.openai_wire import Door, Relayed, Sent, client, posted_responses
 from openhands_acp.llm.reasoning import CLAUDE
+from openhands_acp.llm.repair import Repairs
 from openhands_acp.llm.responses import to_responses, with_arguments
 from openhands_acp.llm.thinking import arguments, claude_in
 from openhands_acp.llm.web import handler, trusted
@@ -43,6 +44,11 @@ _AFTER_FINISH: Final = 5.0
 
 _RESPONSES: Final = "responses/"
 """In front of a model's name, LiteLLM's way to ask for that protocol."""
+_OF_NO_MESSAGE: Final = {
+    *cast("list[str]", cast("Any", litellm).OPENAI_CHAT_COMPLETION_PARAMS),
+    *("allowed_openai_params", "drop_params", "extra_body", "extra_query"),
+}
+"""Arguments of a request that do not have LiteLLM put in messages, or join some."""
 _INTERLEAVED: Final = {"anthropic-beta": "interleaved-thinking-2025-05-14"}
 """Has Claude think between the calls of a round, too; the later models do without being told."""
 
@@ -72,6 +78,8 @@ class LiteLLM:
         self._deadlines = settings.deadlines or default_deadlines(settings.base_url)
         self._summarises = True
         """Its thoughts may be asked for; OpenAI tells them to verified organisations only."""
+        self._repairs = Repairs()
+        self._sent = Sent()
         self._sdk: openai.AsyncOpenAI | None = None
         self._web = handler(litellm, self._provider, self._timeout())
         self._facts: Mapping[str, Any] | None = None
@@ -140,14 +148,17 @@ class LiteLLM:
             dialect = replace(dialect, owner=given_back)
             if self._provider == "anthropic" and level and not self._known().get("supports_adaptive_thinking"):
                 more["extra_headers"] = {**_INTERLEAVED, **(more.get("extra_headers") or {})}
-        chat, specs = to_chat(messages, tools, dialect)
+        valid = self._repairs.of(messages, ids=dialect.ids, image_results=dialect.image_results)
+        is_one_by_one = dialect.cache_marks is None and _OF_NO_MESSAGE.issuperset(more)
+        conversation = (self._sent if is_one_by_one else Sent()).conversation(valid, dialect)
+        chat, specs = spelt(valid[len(conversation.known) :], tools, dialect)
         more = {**level, **more, **({"tools": specs} if specs else {})}
         if dialect.cache_key:
             more["prompt_cache_key"] = cache_key(messages)
         if self._provider == "openai":
             # LiteLLM makes the coroutine of the request in a thread; a cancellation in those
             # milliseconds would leave it never awaited. The door lifts the shield.
-            more["client"] = Door(self._client(), scope)
+            more["client"] = Door(self._client(), scope, conversation)
             # It would choose the API by rules of its own, and knows no server but OpenAI's.
             more["_skip_responses_api_bridge"] = True
         else:
@@ -175,7 +186,7 @@ class LiteLLM:
         more = {**self._thinking(), **self._settings.extra}
 
         def body(given_back: Dialect) -> dict[str, Any]:
-            spelt = to_responses(messages, tools, given_back)
+            spelt = to_responses(messages, tools, given_back, self._repairs)
             return with_arguments(spelt, more, thinks=dialect.thinks, summarises=self._summarises)
 
         try:

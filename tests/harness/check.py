@@ -41,6 +41,7 @@ from tests.harness.choices import FixedChoices
 from tests.harness.editor import Answerer, Editor, MemoryChannel, allowed
 from tests.harness.editor_terminals import EditorTerminals
 from tests.harness.model import Answer, ScriptedModel
+from tests.harness.waiting import until
 
 
 @dataclass(slots=True)
@@ -278,6 +279,10 @@ async def agent(
             clientCapabilities={"fs": fs, "terminal": runs_commands, **meta, **compaction},
         )
         opened = await editor.request("session/new", cwd=str(root), mcpServers=[])
+        if "sessionId" in opened:
+            # Told behind the answer; awaited, so that it is never in the middle of what a test looks at.
+            with anyio.fail_after(5):
+                await until(lambda: any(u["sessionUpdate"] == "available_commands_update" for u in editor.updates()))
         yield Running(editor, backend, opened.get("sessionId", ""), root)
         channel.end()
         if editor.terminals is not None:

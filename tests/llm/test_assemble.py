@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openhands_acp.engine.messages import (
@@ -24,8 +25,9 @@ from openhands_acp.engine.ports import ToolSpec
 from openhands_acp.llm.assemble import cache_key, to_chat
 from openhands_acp.llm.dialect import Dialect
 from openhands_acp.llm.reasoning import CLAUDE
-from openhands_acp.llm.repair import INTERRUPTED, PLAIN_IDS, fresh_id, repaired
+from openhands_acp.llm.repair import INTERRUPTED, PLAIN_IDS, Repairs, fresh_id, repaired
 from tests.harness.history import check_history
+from tests.llm.growing import CHANGES, Change, grown
 
 HELLO = UserMessage((Text("hello"),))
 ASKED = {"role": "user", "content": "hello"}
@@ -270,8 +272,45 @@ def test_what_is_valid_is_left_as_it_is(messages: list[Message], dialect: Dialec
     assert [m for m in once if isinstance(m, UserMessage)][-1:] == once[-1:] or isinstance(once[-1], ToolMessage)
 
 
+@settings(max_examples=100)
+@given(st.lists(CHANGES, max_size=12), st.lists(st.sampled_from(DIALECTS), min_size=1, max_size=3))
+def test_what_was_repaired_before_is_told_as_if_it_had_not_been(changes: list[Change], dialects: list[Dialect]) -> None:
+    repairs = Repairs()
+    for at, messages in enumerate(grown(changes)):
+        dialect = dialects[at // 4 % len(dialects)]
+        remembered = repairs.of(messages, ids=dialect.ids, image_results=dialect.image_results)
+        assert remembered == repaired(messages, ids=dialect.ids, image_results=dialect.image_results)
+
+
 @pytest.mark.parametrize(
-    "ident", ["a.b", "a:b", "x" * 41, "", "\ud800", "functions.terminal:0", "call_1__thought__sig="]
+    ("before", "after"),
+    [
+        pytest.param([HELLO, makes(A), makes(B)], [ToolMessage("a", "t", "late")], id="a late result"),
+        pytest.param([HELLO, makes(A), HELLO], [HELLO], id="the person goes on, and not the model"),
+    ],
+)
+def test_what_changes_what_was_over_is_not_missed(before: list[Message], after: list[Message]) -> None:
+    repairs = Repairs()
+    repairs.of([*before, makes(B)])
+    for history in ([*before, *after], [*before, makes(B), *after]):
+        assert repairs.of(history) == repaired(history)
+
+
+def test_what_is_over_is_repaired_once() -> None:
+    repairs = Repairs()
+    steps = [[makes(CallMade(f"c{at}", "t", "{}")), ToolMessage(f"c{at}", "t", "ran", (PIXEL,))] for at in range(9)]
+    history: list[Message] = [SystemMessage("static", "dynamic"), HELLO]
+    told: list[list[Message]] = []
+    for step in steps:
+        history = [*history, *step]
+        told.append(repairs.of(history))
+    for earlier, later in pairwise(told):
+        # But for the last step: the answer, its result, and the image of it.
+        assert [one is other for one, other in zip(earlier[:-3], later, strict=False)] == [True] * (len(earlier) - 3)
+
+
+@pytest.mark.parametrize(
+    "ident", ["a.b", "a:b", "x" * 41, "", "\ud800", "functions.terminal:0", "call_1__thought__sig"]
 )
 @pytest.mark.parametrize("ids", [PLAIN_IDS, re.compile(r"[a-zA-Z0-9]{9}")])
 def test_an_id_that_is_not_allowed_has_one_in_its_place_always_the_same(ident: str, ids: re.Pattern[str]) -> None:

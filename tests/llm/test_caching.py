@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from contextlib import aclosing
 from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
+import anyio
+import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from openhands_acp.engine.messages import (
     AssistantMessage,
     CallMade,
+    JsonValue,
     Message,
     SystemMessage,
     Text,
@@ -20,12 +27,15 @@ from openhands_acp.engine.messages import (
 )
 from openhands_acp.llm.assemble import to_chat
 from openhands_acp.llm.dialect import dialect_of
+from openhands_acp.llm.model import ModelSettings
+from openhands_acp.llm.via_litellm import LiteLLM
 from tests.harness.provider import Provider
 from tests.harness.replies import Call, Reply, Thought
 from tests.harness.replies import Text as Says
 from tests.harness.rules import is_list, is_object
-from tests.llm.asking import TERMINAL
+from tests.llm.asking import KEY, TERMINAL
 from tests.llm.conversing import ANTHROPIC, CHAT, FAMILIES, Conversing
+from tests.llm.growing import CHANGES, Change, grown
 
 pytestmark = pytest.mark.anyio
 
@@ -37,6 +47,8 @@ ROUND: list[Reply] = [
     [Says("Done.")],
     [Says("Yes.")],
 ]
+PIECE = {"index": 0, "delta": {"content": "Yes."}, "finish_reason": "stop"}
+YES = f"data: {json.dumps({'object': 'chat.completion.chunk', 'choices': [PIECE]})}\n\ndata: [DONE]\n\n"
 IN_ORDER = ("tools", "system", "system_instruction", "instructions", "messages", "contents", "input")
 """The parts of a request that a cache holds, as providers read them."""
 
@@ -67,6 +79,47 @@ async def test_each_request_begins_with_the_whole_of_the_last(model: str) -> Non
         read = [prefix(request.body) for request in provider.requests]
     for earlier, later in pairwise(read):
         assert later.startswith(earlier)
+
+
+async def sent_of(asking: Sequence[tuple[LiteLLM, list[Message]]], bodies: list[bytes]) -> list[bytes]:
+    """Ask each model, and return what was sent."""
+    with anyio.fail_after(10):
+        for model, messages in asking:
+            async with aclosing(model.stream(messages, (TERMINAL,))) as chunks:
+                assert [chunk async for chunk in chunks] != []
+    return bodies
+
+
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [
+        ("openai/fake-model", {"temperature": 0.5}),
+        ("openai/o1-mini", {}),  # whose system prompt LiteLLM makes the person's
+        ("openai/kimi-k2", {"top_k": 3}),
+        ("openai/claude-behind-a-proxy", {}),
+        ("openai/fake-model", {"ensure_alternating_roles": True}),
+    ],
+)
+@settings(max_examples=6, deadline=None)
+@given(changes=st.lists(CHANGES, min_size=3, max_size=10))
+def test_what_was_sent_before_is_sent_as_if_it_had_not_been(
+    name: str, extra: dict[str, JsonValue], changes: list[Change]
+) -> None:
+    bodies: list[bytes] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        bodies.append(request.content)
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, text=YES)
+
+    def model() -> LiteLLM:
+        return LiteLLM(
+            ModelSettings(name, KEY, "http://127.0.0.1:1", extra=extra, api="chat"), httpx.MockTransport(reply)
+        )
+
+    remembers = model()
+    asking = [(each, messages) for messages in grown(changes) for each in (remembers, model())]
+    anyio.run(sent_of, asking, bodies)
+    assert bodies[::2] == bodies[1::2]
 
 
 def marked(value: object, path: str = "") -> list[str]:
