@@ -76,6 +76,7 @@ async def summed_up(session: Session, material: Material, longest: int, hint: st
     """
     llm = await _opened(session)
     window = session.windows.get(llm.model, llm.context_window) or _UNKNOWN_WINDOW
+    window = min(window, session.windows.get(_summing(llm), window))
     room = min(int(window * _SHARE * _BYTES), _MOST)
     for attempt in range(1, _ATTEMPTS + 1):
         told = told_in(room, material.items, material.results)
@@ -90,6 +91,9 @@ async def summed_up(session: Session, material: Material, longest: int, hint: st
         except TurnError as error:
             if error.code == "context":
                 room = len(told) // 2
+                # Else the next compaction would begin with what was refused now. Apart from what is known of the
+                # model itself: a refusal may be about something else.
+                session.windows[_summing(llm)] = len(told) // _BYTES
             elif error.can_retry and attempt < _ATTEMPTS and (error.wait or 0) <= _LONGEST_WAIT:
                 await session.waiting.pause(session.waiting.after(attempt, error.wait))
             else:
@@ -99,6 +103,10 @@ async def summed_up(session: Session, material: Material, longest: int, hint: st
             raise NoSummary("the summary was empty")
         return said
     raise NoSummary("even a part of it was too long to be summed up")
+
+
+def _summing(llm: LLM) -> str:
+    return f"{llm.model} as it sums up"
 
 
 async def _opened(session: Session) -> LLM:
