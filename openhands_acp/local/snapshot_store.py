@@ -36,6 +36,7 @@ create table if not exists facts (name text primary key, value integer not null)
 """
 _PATIENCE = 20.0
 """Seconds to wait for another window that is writing to the same database; it writes in short pieces."""
+_LOOK_AGAIN = 0.005
 _PIECE = 8_000_000
 """Bytes after which what was written is committed, so that other windows get their turn."""
 _TURN = 0.5
@@ -272,7 +273,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
     try:
         db.execute("pragma auto_vacuum = incremental")
-        db.execute("pragma journal_mode = wal")
+        _make_shared(db)
         # What a power cut costs is the last states, never the database.
         db.execute("pragma synchronous = normal")
         db.execute("pragma journal_size_limit = 16000000")
@@ -281,6 +282,20 @@ def _connected(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _make_shared(db: sqlite3.Connection) -> None:
+    """Switch to the journal that several can use; patiently, since of two that do so at once SQLite refuses one."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            db.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_LOOK_AGAIN)
+        else:
+            return
 
 
 def _below(path: bytes) -> tuple[bytes, bytes]:

@@ -8,8 +8,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncGenerator, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -258,6 +260,19 @@ async def test_what_is_damaged_is_not_brought_back(tmp_path: Path) -> None:
         reason = "a part of this checkpoint is damaged"
         assert await snapshots.restore(wanted) == {AbsPath(str(root / "a")): reason}
         assert ((root / "a").read_text(), (root / "b").read_text()) == ("", "b" * 1000)
+
+
+def test_windows_that_open_at_the_same_moment_all_get_in(tmp_path: Path) -> None:
+    for round_ in range(40):
+        together = threading.Barrier(4)
+
+        def opened(folder: Path = tmp_path / str(round_), together: threading.Barrier = together) -> None:
+            together.wait(10)
+            Store(folder).close()
+
+        with ThreadPoolExecutor(4) as threads:
+            for window in [threads.submit(opened) for _ in range(4)]:
+                window.result(30)
 
 
 async def test_two_windows_share_what_they_keep(tmp_path: Path) -> None:
