@@ -37,6 +37,7 @@ create table if not exists facts (name text primary key, value integer not null)
 _PATIENCE = 20.0
 """Seconds to wait for another window that is writing to the same database; it writes in short pieces."""
 _LOOK_AGAIN = 0.005
+"""Seconds between two attempts at what SQLite refuses at once, whatever its timeout; in a thread, so nobody waits."""
 _PIECE = 8_000_000
 """Bytes after which what was written is committed, so that other windows get their turn."""
 _TURN = 0.5

@@ -115,6 +115,7 @@ def _link(file: Path, place: Path) -> None:
         except FileExistsError:
             raise
         except (OSError, NotImplementedError):
+            # Another disk, or a system that links nothing (Python raises the second where it cannot leave links alone).
             shutil.copyfile(file, place, follow_symlinks=False)
 
 
