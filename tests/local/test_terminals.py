@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import shutil
 import stat
@@ -101,6 +102,7 @@ async def test_cancelling_at_any_moment_leaves_neither_a_process_nor_a_file_open
 
 
 async def test_a_command_that_ends_leaves_no_file_open(cwd: AbsPath) -> None:
+    gc.collect()  # The locks of terminals that other tests made are closed with them.
     terminals = make(frozenset())
     await run(terminals, cwd, "true")
     before = open_files()
