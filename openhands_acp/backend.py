@@ -25,7 +25,8 @@ from openhands_acp.engine.choices import Choices
 from openhands_acp.engine.events import ConversationStarted, Entry, NoticeEvent
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, Terminals
-from openhands_acp.engine.session import Beginning, Ports, Session
+from openhands_acp.engine.session import Session
+from openhands_acp.engine.session_ports import Beginning, Ports
 from openhands_acp.engine.tool import Tool
 from openhands_acp.engine.waiting import Waiting
 from openhands_acp.models import ModelLibrary, Models, is_scripted

@@ -271,6 +271,19 @@ class QuestionAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class SkillActivated:
+    """A skill, or a folder's rules, counts from now on: the model has its text once, and keeps it."""
+
+    name: str
+    """Of a skill; of a folder's rules, their path from the root."""
+    text: str
+    cause: Literal["prompt", "path", "command", "model"]
+    """What made it count: a word in a prompt, a file that was touched, the person, a call of the model."""
+    about: str = ""
+    """The word, the path or the command."""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointTaken:
     """A state of the files is kept: before a turn's first change, after its last, and where the person went back."""
 
@@ -315,6 +328,7 @@ Durable: TypeAlias = (
     | ResponseDropped
     | Condensation
     | QuestionAnswered
+    | SkillActivated
     | CheckpointTaken
 )
 

@@ -51,8 +51,16 @@ class Summary:
     text: str
 
 
-Item: TypeAlias = UserMessage | Step | Summary
-"""What the person said, what the model did, and what both came to. None can be sent in part."""
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """A skill's text, or the rules of a folder: it stays, whatever is left out around it."""
+
+    name: str
+    text: str
+
+
+Item: TypeAlias = UserMessage | Step | Summary | Guidance
+"""What the person said, what the model did, what both came to, and what holds. None can be sent in part."""
 
 
 def messages_of(item: Item) -> list[Message]:
@@ -62,6 +70,8 @@ def messages_of(item: Item) -> list[Message]:
             return [item]
         case Summary(text):
             return [UserMessage((Text(_COMPACTED + text),))]
+        case Guidance():
+            return [UserMessage((Text(_spelt(item)),))]
         case Step():
             results = [
                 ToolMessage(call.id, call.name, *item.results[key])
@@ -71,6 +81,10 @@ def messages_of(item: Item) -> list[Message]:
             return [AssistantMessage(item.text, tuple(item.calls.values()), item.thought, item.blocks), *results]
         case _:
             assert_never(item)
+
+
+def _spelt(guidance: Guidance) -> str:
+    return f'<extra_info name="{guidance.name}">\n{guidance.text}\n</extra_info>'
 
 
 def is_over(item: Item) -> bool:
@@ -83,7 +97,7 @@ def condensed(
 ) -> list[Item]:
     """Return the conversation as a `Condensation` leaves it."""
     texts = {each.tool_call_id: each.text for each in shortened}
-    stay = [item for at, item in enumerate(items[:until]) if at in kept]
+    stay = [item for at, item in enumerate(items[:until]) if at in kept or isinstance(item, Guidance)]
     return [*stay, *([Summary(summary)] if summary else []), *(_shortened(item, texts) for item in items[until:])]
 
 
@@ -100,6 +114,8 @@ def weight_of_item(item: Item) -> int:
             return weight_of_parts(parts)
         case Summary(text):
             return weight_of(_COMPACTED) + weight_of(text)
+        case Guidance():
+            return weight_of(_spelt(item))
         case Step():
             said = weight_of(item.text) + weight_of_json(item.blocks)
             results = sum([weight_of_result(*result) for result in item.results.values()])

@@ -10,15 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-from uuid import uuid4
 
 import anyio
 
 from openhands_acp.engine.attachments import FileLink, PromptPart, as_text, opened
-from openhands_acp.engine.budget import Critic, Limits
 from openhands_acp.engine.cards import KeptOutput
 from openhands_acp.engine.choices import Choices
 from openhands_acp.engine.commands import find
@@ -35,25 +32,23 @@ from openhands_acp.engine.events import (
     MessageEvent,
     NoticeEvent,
     StopReason,
-    SystemPromptEvent,
     TurnEnded,
     TurnStarted,
 )
+from openhands_acp.engine.inventory import NOTHING
 from openhands_acp.engine.messages import Part, Text
 from openhands_acp.engine.modes import Mode
-from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import LLM, Files, Journal, Permissions, Taken
+from openhands_acp.engine.ports import LLM, Files, Permissions, Taken
+from openhands_acp.engine.session_ports import Beginning, Ports
 from openhands_acp.engine.titles import title_of
 from openhands_acp.engine.tool import Hands, Tool, TurnError
 from openhands_acp.engine.transcript import Transcript
-from openhands_acp.engine.waiting import Persistence, Waiting
 
 if TYPE_CHECKING:
     # Of turns: a session that nobody prompts does without, and `Backend.warm_up` loads them beforehand.
     from openhands_acp.engine.call import CallRequest
     from openhands_acp.engine.checkpoints import Checkpoints
     from openhands_acp.engine.hands import World
-    from openhands_acp.engine.snapshots import Snapshots
 
 logger = logging.getLogger(__name__)
 
@@ -67,51 +62,6 @@ _CRASHED = "openhands-acp ended in the middle of this turn; what it was doing ma
 
 T = TypeVar("T")
 Prompt = tuple[PromptPart, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """A session's doors to the world."""
-
-    open_llm: Callable[[str, str, str], Awaitable[LLM]]
-    """Opens the model of this name at this thought level, or the one set for this purpose.
-
-    Waits while its library is still being loaded.
-    """
-    open_world: Callable[[], World]
-    """Opens files, terminals and search, at the first turn."""
-    permissions: Permissions
-    journal: Journal
-    publish: Callable[[Event], None]
-    drained: Callable[[], Awaitable[None]]
-    describe: Callable[[], Awaitable[SystemPromptEvent]]
-    """Writes the prompt, at the first turn."""
-    choices: Choices
-    """The models that there are."""
-    open_snapshots: Callable[[], Snapshots] | None = None
-    """Opens what keeps earlier states of the files, at the first turn; None: nothing does."""
-    outputs: AbsPath | None = None
-    """The folder of the session's own where its terminals put long outputs: reading there never asks."""
-    keep: Callable[[AbsPath, str, str], Awaitable[KeptOutput | None]] | None = None
-    """Puts a text into a file of a folder, under a name; None where the disk refuses."""
-    windows: dict[str, int] = field(default_factory=dict[str, int])
-    """Tokens that models can read, as their refusals told. Shared by the sessions of one process."""
-    waiting: Waiting = field(default_factory=Waiting)
-    """Shared by the sessions of one process."""
-    new_id: Callable[[], str] = lambda: str(uuid4())
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Beginning:
-    """What a session begins with besides its doors."""
-
-    limits: Limits
-    history: tuple[Entry, ...] = ()
-    """Of a conversation that is taken up again. Nothing in it is run."""
-    persistence: Persistence = field(default_factory=Persistence)
-    critic: Critic | None = None
-    """None: nobody judges finished work."""
 
 
 @dataclass(slots=True)
@@ -137,6 +87,9 @@ class Session:
         self.critic = beginning.critic
         self.persistence = beginning.persistence
         self.waiting, self.windows, self.outputs = ports.waiting, ports.windows, ports.outputs
+        self.servers, self.person = ports.servers, ports.person
+        self.inventory = NOTHING
+        """What people wrote down, as it was when the turn began."""
         self.transcript = Transcript()
         self.entries: list[Entry] = []
         """All durable events so far: what a replay tells."""
@@ -252,7 +205,8 @@ class Session:
         return {tool.spec.name: tool for tool in self._tools()}
 
     async def prepare(self) -> None:
-        """Write the prompt, at the session's first turn."""
+        """Look at what people wrote down; write the prompt, at the session's first turn."""
+        self.inventory = await self._ports.look_around()
         if self.transcript.system is None:
             self.emit(await self._ports.describe())
 

@@ -36,6 +36,7 @@ from openhands_acp.engine.events import (
     PlanUpdated,
     QuestionAnswered,
     ResponseDropped,
+    SkillActivated,
     SystemPromptEvent,
     ThoughtEvent,
     TurnEnded,
@@ -44,6 +45,7 @@ from openhands_acp.engine.events import (
     UserRejectObservation,
 )
 from openhands_acp.engine.items import (
+    Guidance,
     Item,
     Step,
     condensed,
@@ -113,6 +115,8 @@ class Transcript:
     plan: tuple[PlanEntry, ...] = ()
     rules: set[str] = field(default_factory=set[str])
     """What the person allowed for the whole session (see `policy`)."""
+    active: set[str] = field(default_factory=set[str])
+    """Skills and folders' rules that the model has the text of."""
     turn_id: str | None = None
     """The turn that started and has not ended."""
     spending: Spending = field(default_factory=Spending)
@@ -165,6 +169,9 @@ class Transcript:
                     self._add(UserMessage((Text(event.told),)))
             case QuestionAnswered():
                 self.open_calls.pop(event.tool_call_id, None)
+            case SkillActivated():
+                self.active.add(event.name)
+                self._add(Guidance(event.name, event.text))
             case UsageEvent() | ResponseDropped() | Condensation():
                 self._apply_reading(event)
             case _:
@@ -277,8 +284,9 @@ class Transcript:
             step.results[tool_call_id] = result, images
             self.weight += weight_of_result(result, images)
 
-    def _add(self, item: UserMessage) -> None:
-        self.first_prompt = self.first_prompt or item
+    def _add(self, item: UserMessage | Guidance) -> None:
+        if isinstance(item, UserMessage):
+            self.first_prompt = self.first_prompt or item
         self.items.append(item)
         self.weight += weight_of_item(item)
 

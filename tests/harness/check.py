@@ -27,7 +27,8 @@ from openhands_acp.engine.events import ConversationStarted, Entry, SystemPrompt
 from openhands_acp.engine.hands import World
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, Files, Spelt, Taken
-from openhands_acp.engine.session import Beginning, Ports, Session
+from openhands_acp.engine.session import Session
+from openhands_acp.engine.session_ports import Beginning, Ports
 from openhands_acp.engine.snapshots import Snapshots
 from openhands_acp.engine.waiting import Persistence, Waiting
 from openhands_acp.local.files import LocalFiles

@@ -1,0 +1,124 @@
+"""What people wrote down for an agent, read from the disk: instructions, skills, commands, sub-agents, memory.
+
+Values only. Where such files are and how they are spelt, `extensions` knows; when they count, `engine/guidance.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from openhands_acp.engine.paths import AbsPath
+
+Origin: TypeAlias = Literal["project", "user", "plugin", "built-in"]
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """A project's rules (AGENTS.md and its like), for all that is in a folder."""
+
+    path: AbsPath
+    folder: AbsPath
+    """To what they apply: a root's own from the first prompt on, others when a file in there is touched."""
+    text: str
+    """Bounded; cut with a mark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keywords:
+    """Counts when one of them is in a prompt, as a whole word; the case does not matter."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Is called as a command, with inputs."""
+
+    words: tuple[str, ...]
+    """What calls it, besides its name."""
+    inputs: tuple[tuple[str, str], ...]
+    """Names and descriptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Counts when a file that matches is touched: globs, relative to the project."""
+
+    globs: tuple[str, ...]
+
+
+Trigger: TypeAlias = Keywords | Task | Paths | None
+"""None: always known; its text in full if it is short-spoken legacy, else its name and description."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    name: str
+    description: str
+    text: str
+    path: AbsPath
+    trigger: Trigger = None
+    origin: Origin = "project"
+    is_folder: bool = False
+    """Of the AgentSkills kind: name and description are always known, the text on demand."""
+    resources: tuple[str, ...] = ()
+    """Files beside it, relative to its folder."""
+    allowed_tools: tuple[str, ...] | None = None
+    """While a person has it carried out, no other tools run; None: all."""
+    for_model: bool = True
+    """False: only the person may call it, and the model is not told of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCommand:
+    """A slash command of the person's or the project's: a prompt with `$ARGUMENTS` and its like."""
+
+    name: str
+    description: str
+    text: str
+    path: AbsPath
+    hint: str = ""
+    allowed_tools: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDefinition:
+    """A kind of sub-agent."""
+
+    name: str
+    description: str
+    prompt: str
+    tools: tuple[str, ...] | None = None
+    """None: all that its parent has, but for `task`."""
+    model: str | None = None
+    """None: its parent's."""
+    mode: str | None = None
+    """None: its parent's. Never a freer one than that."""
+    skills: tuple[str, ...] = ()
+    max_steps: int | None = None
+    max_cost: float | None = None
+    origin: Origin = "built-in"
+    path: AbsPath | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Everything that counts for a session now. Names are unique in each; the first found counts."""
+
+    instructions: tuple[Instruction, ...] = ()
+    skills: tuple[Skill, ...] = ()
+    commands: tuple[OwnCommand, ...] = ()
+    agents: tuple[AgentDefinition, ...] = ()
+    memory: str = ""
+    identity: str = ""
+    """What replaces the prompt's first line (SOUL.md)."""
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    problems: tuple[str, ...] = ()
+    """What was wrong in which file and line, for the person; all the rest counts."""
+    withheld: tuple[str, ...] = ()
+    """What a project has that counts only once it is trusted, in words."""
+
+
+NOTHING = Inventory()

@@ -1,0 +1,1 @@
+"""Other people's tools: clients of the Model Context Protocol, through FastMCP, and their configuration."""

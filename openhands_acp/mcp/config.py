@@ -1,0 +1,44 @@
+"""One server, as somebody configured it, with all variables filled in. Knows neither files nor the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+Transport: TypeAlias = Literal["stdio", "http", "sse", "acp"]
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth:
+    """How to log in at an http server: what is None is negotiated."""
+
+    scopes: tuple[str, ...] = ()
+    client_name: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    name: str
+    source: str
+    """In words: "the editor", or a file's path."""
+    transport: Transport
+    command: str = ""
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """On top of what commands of the session inherit."""
+    cwd: str | None = None
+    url: str = ""
+    """Of "acp": the id by which the client knows the server."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    oauth: OAuth | None = None
+    """None: logged in where the server asks for it (401), all the same; never for stdio."""
+    connect_timeout: float = 30.0
+    """Seconds."""
+    call_timeout: float = 300.0
+    """Seconds without a sign of life: progress begins them anew."""
+    is_enabled: bool = True
+    problem: str = ""
+    """Why it cannot be used, in words; it is shown as failed then."""

@@ -1,0 +1,1 @@
+"""Pages on the web: fetched, and read in a browser."""
