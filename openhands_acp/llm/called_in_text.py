@@ -10,50 +10,39 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Final, Literal, assert_never
 
 from openhands_acp.engine.messages import Message
 from openhands_acp.engine.ports import LLM, Aside, CallChunk, Chunk, Finish, TextChunk, ThoughtChunk, ToolSpec
+from openhands_acp.engine.wrapped import Wrapped
 from openhands_acp.llm.printed import LANGUAGES, PrintedCall, printed_calls
 
 
-@dataclass(frozen=True, slots=True)
-class CalledInText:
-    llm: LLM
+def with_printed_calls(llm: LLM) -> LLM:
+    """Wrap a model so that it makes the calls that it prints."""
+    return Wrapped(llm, _ask)
 
-    @property
-    def model(self) -> str:
-        return self.llm.model
 
-    @property
-    def context_window(self) -> int | None:
-        return self.llm.context_window
-
-    @property
-    def sees_images(self) -> bool:
-        return self.llm.sees_images
-
-    async def stream(self, messages: list[Message], tools: tuple[ToolSpec, ...]) -> AsyncGenerator[Chunk]:
-        sieve = Sieve({tool.name: tool for tool in tools})
-        calls_natively = not tools
-        async with aclosing(self.llm.stream(messages, tools)) as chunks:
-            async for chunk in chunks:
-                match chunk:
-                    case TextChunk(text) if not calls_natively:
-                        for passed in sieve.feed(text):
-                            yield TextChunk(passed)
-                    case CallChunk() | Finish():
-                        # Cut off by its length, an answer has no end at which a call could be.
-                        is_text = isinstance(chunk, CallChunk) or chunk.reason != "stop"
-                        for piece in sieve.finish(is_text=calls_natively or is_text):
-                            yield piece
-                        calls_natively = True
-                        yield chunk
-                    case TextChunk() | ThoughtChunk() | Aside():
-                        yield chunk
-                    case _:
-                        assert_never(chunk)
+async def _ask(llm: LLM, messages: list[Message], tools: tuple[ToolSpec, ...]) -> AsyncGenerator[Chunk]:
+    sieve = Sieve({tool.name: tool for tool in tools})
+    calls_natively = not tools
+    async with aclosing(llm.stream(messages, tools)) as chunks:
+        async for chunk in chunks:
+            match chunk:
+                case TextChunk(text) if not calls_natively:
+                    for passed in sieve.feed(text):
+                        yield TextChunk(passed)
+                case CallChunk() | Finish():
+                    # Cut off by its length, an answer has no end at which a call could be.
+                    is_text = isinstance(chunk, CallChunk) or chunk.reason != "stop"
+                    for piece in sieve.finish(is_text=calls_natively or is_text):
+                        yield piece
+                    calls_natively = True
+                    yield chunk
+                case TextChunk() | ThoughtChunk() | Aside():
+                    yield chunk
+                case _:
+                    assert_never(chunk)
 
 
 _FENCE = re.compile(r"[ \t]*(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w+#.-]*)")

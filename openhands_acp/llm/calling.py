@@ -14,9 +14,10 @@ from typing import Final, Protocol
 from openhands_acp.engine.messages import Message
 from openhands_acp.engine.ports import LLM, Aside, Chunk, ToolSpec
 from openhands_acp.engine.tool import TurnError
-from openhands_acp.llm.called_in_text import CalledInText
+from openhands_acp.engine.wrapped import Wrapped
+from openhands_acp.llm.called_in_text import with_printed_calls
 from openhands_acp.llm.model import ModelSettings
-from openhands_acp.llm.prompted import Prompted, with_stop_word
+from openhands_acp.llm.prompted import prompted, with_stop_word
 
 _TOOLS: Final = r"\b(?:tools?|tool[\ _-](?:use|choice|call(?:s|ing))|function[\ _-]?call(?:s|ing)|functions)\b"
 _ON: Final = r"(?:[^.]|(?<=\d)\.(?=\d))"
@@ -58,10 +59,10 @@ def calling(open_model: Open, settings: ModelSettings) -> LLM:
     if settings.tool_calls == "prompted":
         return _prompted(open_model, settings)
     model = open_model(settings)
-    careful = model if _RELIABLE.search(settings.model) else CalledInText(model)
+    careful = model if _RELIABLE.search(settings.model) else with_printed_calls(model)
     if settings.tool_calls == "native":
         return careful
-    return Adaptive(model, careful, lambda: _prompted(open_model, settings))
+    return adaptive(model, careful, lambda: _prompted(open_model, settings))
 
 
 def refuses_tools(text: str) -> bool:
@@ -71,31 +72,22 @@ def refuses_tools(text: str) -> bool:
 
 def _prompted(open_model: Open, settings: ModelSettings) -> LLM:
     # Whatever it is told, a model may fall back on the spelling that it was taught.
-    return CalledInText(Prompted(open_model(with_stop_word(replace(settings, api="chat")))))
+    return with_printed_calls(prompted(open_model(with_stop_word(replace(settings, api="chat")))))
+
+
+def adaptive(offered: Offered, native: LLM, open_prompted: Callable[[], LLM]) -> LLM:
+    """Wrap a model so that it uses native calls until they are refused, and from then on the prompt."""
+    return Wrapped(offered, _Adaptive(offered, native, open_prompted).ask)
 
 
 @dataclass(slots=True)
-class Adaptive:
-    """Uses native calls until they are refused, and from then on the prompt."""
-
+class _Adaptive:
     offered: Offered
     native: LLM
     open_prompted: Callable[[], LLM]
     _prompted: LLM | None = field(default=None, init=False)
 
-    @property
-    def model(self) -> str:
-        return self.offered.model
-
-    @property
-    def context_window(self) -> int | None:
-        return self.offered.context_window
-
-    @property
-    def sees_images(self) -> bool:
-        return self.offered.sees_images
-
-    async def stream(self, messages: list[Message], tools: tuple[ToolSpec, ...]) -> AsyncGenerator[Chunk]:
+    async def ask(self, llm: LLM, messages: list[Message], tools: tuple[ToolSpec, ...]) -> AsyncGenerator[Chunk]:
         if self._prompted is None and self.offered.calls_tools is False:
             self._prompted = self.open_prompted()
         has_begun = False
@@ -109,7 +101,7 @@ class Adaptive:
             if has_begun or self._prompted is not None or not tools or not refuses_tools(error.detail):
                 raise
         self._prompted = self.open_prompted()
-        yield Aside(_TOLD.format(model=self.model))
+        yield Aside(_TOLD.format(model=llm.model))
         async with aclosing(self._prompted.stream(messages, tools)) as chunks:
             async for chunk in chunks:
                 yield chunk

@@ -106,6 +106,16 @@ def window_of(found: Found, patience: float = PATIENCE) -> int | None:
     return min(most, _OLLAMAS_USUAL) if most else None
 
 
+def window_at(base_url: str, name: str, patience: float = PATIENCE) -> int | None:
+    """Return the tokens that a model reads at an address of which nothing else is known; None: it does not say.
+
+    Ollama is not believed: behind this protocol it reads less than it can, and cannot be asked for more.
+    """
+    offered = models_at(base_url, patience)
+    # llama.cpp has one, whatever it is called in a request.
+    return next((each.window for each in offered if each.name == name or len(offered) == 1), None)
+
+
 # ---------------------------------------------------------------- each kind
 
 

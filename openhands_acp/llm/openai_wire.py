@@ -40,43 +40,57 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), al
 
 
 class Sent:
-    """The messages of the last request, each with the bytes that it was sent as.
+    """The messages and the tools of the last request, each with the bytes that it was sent as.
 
     LiteLLM walks over all that it is given half a dozen times, and so does who makes JSON of it: 10 ms for
     1,000 events. So it is given only what was not sent before. It changes messages of OpenAI's protocol one
     by one (it leaves out fields that are null; for some models it makes the system's the person's), and what
-    it made of one is kept. Whoever asks for what it does with all of them together must not use this.
+    it made of one is kept. The tools it walks through node by node, for patterns that a provider might refuse.
+    Whoever asks for what it does with all of them together must not use this.
     """
 
     def __init__(self) -> None:
         self._messages: Sequence[object] = ()
         self._pieces: Sequence[bytes] = ()
+        self._tools: Sequence[object] = ()
+        self._spelt_tools: bytes | None = None
         self._how: object = None
 
-    def conversation(self, messages: Sequence[object], how: object) -> Conversation:
-        """Tell what of `messages` is new: they are the same if they are the same objects, and so is `how`."""
+    def conversation(self, messages: Sequence[object], tools: Sequence[object], how: object) -> Conversation:
+        """Tell what is new: messages and tools are the same if they are the same objects, and so is `how`."""
         same = takewhile(bool, map(is_, self._messages, messages)) if how == self._how else ()
         # One at least for LiteLLM, which takes no conversation of none.
         known = min(sum(same), len(messages) - 1)
-        return Conversation(self, messages, how, self._pieces[:known])
+        are_known = how == self._how and len(tools) == len(self._tools) and all(map(is_, self._tools, tools))
+        return Conversation(self, messages, tools, how, self._pieces[:known], self._spelt_tools if are_known else None)
 
-    def keep(self, messages: Sequence[object], how: object, pieces: Sequence[bytes]) -> None:
-        self._messages, self._how, self._pieces = messages, how, pieces
+    def keep(self, conversation: Conversation, pieces: Sequence[bytes], spelt_tools: bytes | None) -> None:
+        self._messages, self._tools, self._how = conversation.messages, conversation.tools, conversation.how
+        self._pieces, self._spelt_tools = pieces, spelt_tools
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
     sent: Sent
     messages: Sequence[object]
+    tools: Sequence[object]
     how: object
     known: Sequence[bytes]
+    """Of the first messages."""
+    known_tools: bytes | None = None
+    """Of all tools, or of none."""
 
-    def joined(self, rest: Sequence[object]) -> bytes:
-        """Put together what was sent before and the `rest`, as LiteLLM spelt it."""
-        pieces = [*self.known, *(_json(each) for each in rest)]
+    def body(self, fields: Mapping[str, Any]) -> bytes:
+        """Spell the body that LiteLLM made, with all that it was not given."""
+        pieces = [*self.known, *(_json(each) for each in fields["messages"])]
+        tools = self.known_tools or (_json(fields["tools"]) if "tools" in fields else None)
         if len(pieces) == len(self.messages):
-            self.sent.keep(self.messages, self.how, pieces)
-        return b"[%b]" % b",".join(pieces)
+            self.sent.keep(self, pieces, tools)
+        spelt = {name: _json(value) for name, value in fields.items() if name not in {"messages", "tools"}}
+        # Always in this order: a body that says the same is the same.
+        spelt |= {"tools": tools} if tools else {}
+        spelt["messages"] = b"[%b]" % b",".join(pieces)
+        return b"{%b}" % b",".join(_json(name) + b":" + value for name, value in spelt.items())
 
 
 def _json(value: object) -> bytes:
@@ -107,20 +121,12 @@ class Door:
         stream = await self._sdk.post(
             "/chat/completions",
             cast_to=ChatCompletionChunk,
-            content=self._spelt(fields, extra),
+            content=self._conversation.body(fields | extra),
             options=RequestOptions(**options),
             stream=True,
             stream_cls=openai.AsyncStream[ChatCompletionChunk],
         )
         return _Opened(stream.response)
-
-    def _spelt(self, fields: Mapping[str, Any], extra: Mapping[str, object]) -> bytes:
-        spelt: list[bytes] = []
-        for name, value in {**fields, **extra}.items():
-            is_told = name == "messages" and name not in extra
-            spelling = self._conversation.joined(fields[name]) if is_told else _json(value)
-            spelt.append(_json(name) + b":" + spelling)
-        return b"{%b}" % b",".join(spelt)
 
 
 class _Opened:

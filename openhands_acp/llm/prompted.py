@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from openhands_acp.engine.messages import (
@@ -23,6 +23,7 @@ from openhands_acp.engine.messages import (
     UserMessage,
 )
 from openhands_acp.engine.ports import LLM, Aside, CallChunk, Chunk, Finish, TextChunk, ThoughtChunk, ToolSpec
+from openhands_acp.engine.wrapped import Wrapped
 from openhands_acp.llm.function_tags import STOP, FunctionTags, spelled
 from openhands_acp.llm.model import ModelSettings
 from openhands_acp.llm.repair import repaired
@@ -34,42 +35,31 @@ def with_stop_word(settings: ModelSettings) -> ModelSettings:
     return replace(settings, extra={"stop": [STOP], "drop_params": True, **settings.extra})
 
 
-@dataclass(frozen=True, slots=True)
-class Prompted:
-    llm: LLM
+def prompted(llm: LLM) -> LLM:
+    """Wrap a model so that it calls tools in words."""
+    return Wrapped(llm, _ask)
 
-    @property
-    def model(self) -> str:
-        return self.llm.model
 
-    @property
-    def context_window(self) -> int | None:
-        return self.llm.context_window
-
-    @property
-    def sees_images(self) -> bool:
-        return self.llm.sees_images
-
-    async def stream(self, messages: list[Message], tools: tuple[ToolSpec, ...]) -> AsyncGenerator[Chunk]:
-        tags = FunctionTags(tools)
-        async with aclosing(self.llm.stream(rewritten(messages, tools), ())) as chunks:
-            async for chunk in chunks:
-                match chunk:
-                    case TextChunk(text) if tools:
-                        for piece in tags.feed(text):
-                            yield piece
-                    case Finish(reason):
-                        for piece in tags.finish(is_cut=reason == "length"):
-                            yield piece
-                        yield chunk
-                    case TextChunk() | ThoughtChunk() | CallChunk() | Aside():
-                        yield chunk
-                    case _:
-                        assert_never(chunk)
-                if tags.is_over and not isinstance(chunk, Finish):
-                    # The stop word was not known to the server: hang up instead.
-                    yield Finish("stop")
-                    return
+async def _ask(llm: LLM, messages: list[Message], tools: tuple[ToolSpec, ...]) -> AsyncGenerator[Chunk]:
+    tags = FunctionTags(tools)
+    async with aclosing(llm.stream(rewritten(messages, tools), ())) as chunks:
+        async for chunk in chunks:
+            match chunk:
+                case TextChunk(text) if tools:
+                    for piece in tags.feed(text):
+                        yield piece
+                case Finish(reason):
+                    for piece in tags.finish(is_cut=reason == "length"):
+                        yield piece
+                    yield chunk
+                case TextChunk() | ThoughtChunk() | CallChunk() | Aside():
+                    yield chunk
+                case _:
+                    assert_never(chunk)
+            if tags.is_over and not isinstance(chunk, Finish):
+                # The stop word was not known to the server: hang up instead.
+                yield Finish("stop")
+                return
 
 
 # ---------------------------------------------------------------- what the model reads

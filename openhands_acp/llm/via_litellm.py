@@ -1,15 +1,13 @@
 """A model through LiteLLM: the only door to it, and the reason why nothing imports this file early.
 
-The import takes seconds and may be done in a worker thread; `prewarm` does the rest of what LiteLLM
+The import takes seconds and may be done in a worker thread; `warming` does the rest of what LiteLLM
 puts off until its first request. Knows nothing of sessions, and tries each request once.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import warnings
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -24,11 +22,13 @@ import litellm
 import openai
 
 from openhands_acp.engine.events import Usage
-from openhands_acp.engine.messages import Message, Text, UserMessage
+from openhands_acp.engine.messages import Message
 from openhands_acp.engine.ports import Chunk, Finish, ToolSpec
+from openhands_acp.engine.tool import TurnError
 from openhands_acp.llm.assemble import cache_key, spelt
 from openhands_acp.llm.dialect import Dialect, dialect_of
 from openhands_acp.llm.errors import asked, unknown_provider
+from openhands_acp.llm.estimate import estimated, length_of
 from openhands_acp.llm.exchange import ChatExchange, ChatStream, Counted, Exchange, ResponsesExchange, Source
 from openhands_acp.llm.litellm_failures import FAILED, Watch
 from openhands_acp.llm.model import Api, ModelSettings, default_deadlines
@@ -37,7 +37,7 @@ from openhands_acp.llm.reasoning import CLAUDE
 from openhands_acp.llm.repair import Repairs
 from openhands_acp.llm.responses import to_responses, with_arguments
 from openhands_acp.llm.thinking import arguments, claude_in
-from openhands_acp.llm.web import handler, trusted
+from openhands_acp.llm.web import handler
 
 _AFTER_FINISH: Final = 5.0
 """Seconds to wait for usage once the answer is complete: an answer is not lost for want of its price."""
@@ -49,6 +49,8 @@ _OF_NO_MESSAGE: Final = {
     *("allowed_openai_params", "drop_params", "extra_body", "extra_query"),
 }
 """Arguments of a request that do not have LiteLLM put in messages, or join some."""
+_OF_ALL_TOOLS: Final = frozenset({"functions", "parallel_tool_calls", "tool_choice"})
+"""It leaves these out of a request that has no tools."""
 _INTERLEAVED: Final = {"anthropic-beta": "interleaved-thinking-2025-05-14"}
 """Has Claude think between the calls of a round, too; the later models do without being told."""
 
@@ -81,12 +83,17 @@ class LiteLLM:
         self._repairs = Repairs()
         self._sent = Sent()
         self._sdk: openai.AsyncOpenAI | None = None
-        self._web = handler(litellm, self._provider, self._timeout())
+        self._web = handler(litellm, self._provider, self._timeout(), transport)
         self._facts: Mapping[str, Any] | None = None
 
     @property
     def model(self) -> str:
         return self._settings.model
+
+    @property
+    def is_asked_by_us(self) -> bool:
+        """Whether its requests go through clients of ours, so that a transport counts."""
+        return self._web is not None or self._provider == "openai"
 
     @property
     def context_window(self) -> int | None:
@@ -107,18 +114,23 @@ class LiteLLM:
         watch = Watch(self._who, self._deadlines)
         scope = watch.scope(shield=True)
         answer = await watch.over(self._ask(messages, tools, scope), scope)
+        said = 0
         try:
             while answer.reason is None:
                 chunks = await watch.over(answer.next())
                 if chunks is None:
                     break
                 for chunk in chunks:
+                    said += length_of(chunk)
                     yield chunk
                 if answer.is_thinking:
                     watch.stirred()
                 elif answer.has_begun:
                     watch.heard()
             yield Finish(answer.reason or "stop", await self._usage(answer), answer.blocks())
+        except TurnError as error:
+            error.spent = self._priced(estimated(messages, tools, said)) if answer.has_begun else None
+            raise
         finally:
             await answer.aclose()
 
@@ -149,9 +161,10 @@ class LiteLLM:
             if self._provider == "anthropic" and level and not self._known().get("supports_adaptive_thinking"):
                 more["extra_headers"] = {**_INTERLEAVED, **(more.get("extra_headers") or {})}
         valid = self._repairs.of(messages, ids=dialect.ids, image_results=dialect.image_results)
-        is_one_by_one = dialect.cache_marks is None and _OF_NO_MESSAGE.issuperset(more)
-        conversation = (self._sent if is_one_by_one else Sent()).conversation(valid, dialect)
-        chat, specs = spelt(valid[len(conversation.known) :], tools, dialect)
+        is_one_by_one = dialect.cache_marks is None and _is_one_by_one(more)
+        conversation = (self._sent if is_one_by_one else Sent()).conversation(valid, tools, dialect)
+        rest = valid[len(conversation.known) :]
+        chat, specs = spelt(rest, () if conversation.known_tools else tools, dialect)
         more = {**level, **more, **({"tools": specs} if specs else {})}
         if dialect.cache_key:
             more["prompt_cache_key"] = cache_key(messages)
@@ -285,28 +298,10 @@ class LiteLLM:
         return self._facts
 
 
-def prewarm() -> None:
-    """Do what LiteLLM puts off until its first request (seconds), in the thread that calls.
-
-    It asks a model that answers from memory, in an event loop of its own.
-    """
-    head, piece = (
-        {"content-type": "text/event-stream"},
-        {"index": 0, "delta": {"content": "."}, "finish_reason": "stop"},
-    )
-    body = f"data: {json.dumps({'object': 'chat.completion.chunk', 'choices': [piece]})}\n\ndata: [DONE]\n\n"
-    reply = httpx.MockTransport(lambda _request: httpx.Response(200, headers=head, text=body))
-    httpx.AsyncHTTPTransport(verify=trusted(os.environ))  # httpx imports what talks to a network when the first is made
-
-    async def ask() -> None:
-        model = LiteLLM(ModelSettings("openai/none", api_key="none", base_url="http://127.0.0.1/"), reply)
-        async for _chunk in model.stream([UserMessage((Text("."),))], (ToolSpec("none", "", {"type": "object"}),)):
-            pass
-        await model.close()
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # LiteLLM's own types warn as they are made, here for the first time
-        anyio.run(ask)
+def _is_one_by_one(more: Mapping[str, Any]) -> bool:
+    """Tell whether LiteLLM looks at each message, and each tool, alone, if it is asked with these arguments."""
+    is_replaced = not {"messages", "tools"}.isdisjoint(more.get("extra_body") or ())
+    return _OF_NO_MESSAGE.issuperset(more) and _OF_ALL_TOOLS.isdisjoint(more) and not is_replaced
 
 
 def entries() -> Mapping[str, Mapping[str, Any]]:
@@ -314,9 +309,14 @@ def entries() -> Mapping[str, Mapping[str, Any]]:
     return cast("Any", litellm).model_cost
 
 
+def provider_of(model: str) -> str:
+    """Return whom LiteLLM asks for a model; empty: it does not know."""
+    return _provider_of(ModelSettings(model))[1]
+
+
 def takes(model: str) -> bool:
     """Tell whether LiteLLM knows whom to ask for a model."""
-    return bool(_provider_of(ModelSettings(model))[1])
+    return bool(provider_of(model))
 
 
 def _provider_of(settings: ModelSettings) -> tuple[str, str]:

@@ -45,6 +45,7 @@ _LIKE_OPENAI: Final = (
 _ENDS: Final[Mapping[str, Sequence[str]]] = {
     "anthropic": ('"message_stop"',),
     "gemini": ('"finishReason"', '"blockReason"'),
+    "ollama_chat": ('"done":true', '"done": true'),
     **dict.fromkeys(_LIKE_OPENAI, ("[DONE]", '"finish_reason":"', '"finish_reason": "')),
 }
 """What is in the last event of an answer, by provider: LiteLLM takes one that was cut off for a whole one.
@@ -80,13 +81,22 @@ def new_client(
     )
 
 
-def handler(litellm: Any, provider: str, timeout: httpx.Timeout) -> Any:
+def always_answering(events: str) -> httpx.AsyncBaseTransport:
+    """Stand in for a network on which every request is answered with these events."""
+    httpx.AsyncHTTPTransport(verify=trusted(os.environ))  # httpx imports what talks to a network when the first is made
+    head = {"content-type": "text/event-stream"}
+    return httpx.MockTransport(lambda _request: httpx.Response(200, headers=head, text=events))
+
+
+def handler(
+    litellm: Any, provider: str, timeout: httpx.Timeout, transport: httpx.AsyncBaseTransport | None = None
+) -> Any:
     """Make what LiteLLM takes for the client of `provider`; None if its own must do. Close `handler.client`."""
     if provider not in _ENDS:
         _lead(litellm, os.environ)
         return None
     made = litellm.AsyncHTTPHandler(timeout=timeout)
-    made.client = new_client(ends=_ENDS[provider], timeout=timeout)
+    made.client = new_client(transport, _ENDS[provider], timeout)
     made.create_client = _tried_once
     return made
 

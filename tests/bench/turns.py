@@ -11,22 +11,25 @@ from openhands_acp.local.processes import descendants, look
 from tests.bench.figures import REPEATS, Figure, milliseconds
 from tests.bench.server import Json, Line, Server
 from tests.harness.provider import Provider
-from tests.harness.replies import Call, Reply, Stall, Text, Wait
+from tests.harness.replies import Call, Error, Reply, Stall, Text, Wait
 
 _WARM_UP = 4
 _PAUSE = 0.05
 """Seconds between two measurements, for what the last one left to do."""
 _ECHO = Call("terminal", {"command": "echo hi", "security_risk": "LOW"})
+_BUSY = Error(503, {"error": {"message": "busy", "type": "server_error", "code": None}})
 _SLEEP = Call("terminal", {"command": "sleep 60 & sleep 60", "security_risk": "LOW"})
 
 
 def turns(home: Path) -> list[Figure]:
     during_stream = _cancelled(home, [Text("hi"), Stall()], lambda line: line.text)
+    during_wait = _cancelled(home, [_BUSY], lambda line: "Trying again" in line.text)
     during_sleep = _cancelled(home, [_SLEEP], _is_running)
     return [
         *_plain(home),
         milliseconds("one tool step (`echo`) beyond the model's time", _tool_steps(home), 20),
         milliseconds("cancel to answer, during a stream", [answered for answered, _ in during_stream], 10),
+        milliseconds("cancel to answer, while it waits to ask again", [answered for answered, _ in during_wait], 20),
         milliseconds("cancel to answer, during `sleep 60`", [answered for answered, _ in during_sleep], 10),
         milliseconds("cancel to the end of its whole process tree", [ended for _, ended in during_sleep], 50),
     ]

@@ -10,6 +10,7 @@ from typing import assert_never
 from tests.harness.history import check_history
 from tests.harness.history_anthropic import check_messages
 from tests.harness.history_gemini import check_contents
+from tests.harness.history_ollama import check_ollama
 from tests.harness.history_responses import check_responses
 from tests.harness.refusals import Protocol
 from tests.harness.replies import Json, Said, Usage
@@ -17,10 +18,13 @@ from tests.harness.rules import Memory
 from tests.harness.speaks_anthropic import AnthropicSpeech
 from tests.harness.speaks_chat import ChatSpeech
 from tests.harness.speaks_gemini import GeminiSpeech
+from tests.harness.speaks_ollama import OllamaSpeech
 from tests.harness.speaks_responses import ResponsesSpeech
 
 _GEMINI = re.compile(r"/v1beta/models/([^/:]+):streamGenerateContent\?alt=sse")
+_AZURE = re.compile(r"/openai/deployments/([^/]+)/chat/completions\?api-version=\d{4}-\d\d-\d\d(?:-preview)?")
 _PATHS: Mapping[str, Protocol] = {
+    "/api/chat": "ollama",
     "/v1/chat/completions": "chat",
     "/v1/responses": "responses",
     "/v1/messages": "anthropic",
@@ -36,13 +40,15 @@ class Speech(Shape):
 
 
 def protocol_of(path: str) -> Protocol | None:
+    if _AZURE.fullmatch(path):
+        return "chat"
     return "gemini" if _GEMINI.fullmatch(path) else _PATHS.get(path)
 
 
 def base_url(model: str, root: str) -> str:
     """Where LiteLLM is to ask for `model`, as a person would write it for this provider."""
     match model.partition("/")[0]:
-        case "anthropic":
+        case "anthropic" | "ollama_chat" | "azure":
             return root
         case "gemini":
             return f"{root}/v1beta"
@@ -68,6 +74,8 @@ def speech(
             return AnthropicSpeech(model, fresh_id, usage, memory)
         case "gemini":
             return GeminiSpeech(model, usage, memory)
+        case "ollama":
+            return OllamaSpeech(model, usage)
         case _:
             assert_never(protocol)
 
@@ -85,6 +93,8 @@ def faults(protocol: Protocol, model: str, body: Json, headers: Mapping[str, str
             return found + missing + check_messages(body, memory)
         case "gemini":
             return found + check_contents(body, model, memory)
+        case "ollama":
+            return found + check_ollama(body)
         case _:
             assert_never(protocol)
 
@@ -92,8 +102,9 @@ def faults(protocol: Protocol, model: str, body: Json, headers: Mapping[str, str
 def key_in(protocol: Protocol, headers: Mapping[str, str]) -> str:
     """The key that was sent, where each provider looks for it."""
     match protocol:
-        case "chat" | "responses":
-            return headers.get("authorization", "").removeprefix("Bearer ")
+        case "chat" | "responses" | "ollama":
+            # Azure's is `api-key`.
+            return headers.get("api-key") or headers.get("authorization", "").removeprefix("Bearer ")
         case "anthropic":
             return headers.get("x-api-key", "")
         case "gemini":

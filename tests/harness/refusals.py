@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, assert_never
 
 from tests.harness.replies import Error, Json, Kind, openai_error
 
-Protocol: TypeAlias = Literal["chat", "responses", "anthropic", "gemini"]
+Protocol: TypeAlias = Literal["chat", "responses", "anthropic", "gemini", "ollama"]
 
 
 def refusal(protocol: Protocol, kind: Kind, model: str, wait: float | None = None) -> Error:
@@ -21,6 +21,8 @@ def refusal(protocol: Protocol, kind: Kind, model: str, wait: float | None = Non
             table = _anthropic(model, wait)
         case "gemini":
             table = _gemini(model, wait)
+        case "ollama":
+            table = _ollama(model)
         case _:
             assert_never(protocol)
     return (_SAME_FOR_ALL | table)[kind]
@@ -41,6 +43,8 @@ def invalid(protocol: Protocol, fault: str) -> Error:
             return anthropic_error(400, "invalid_request_error", fault)
         case "gemini":
             return gemini_error(400, "INVALID_ARGUMENT", fault)
+        case "ollama":
+            return Error(400, {"error": fault})
         case _:
             assert_never(protocol)
 
@@ -67,6 +71,18 @@ _SAME_FOR_ALL: dict[Kind, Error] = {
 
 def _retry_after(wait: float | None) -> dict[str, str]:
     return {} if wait is None else {"retry_after": f"{wait:g}"}
+
+
+# ---------------------------------------------------------------- Ollama
+
+
+def _ollama(model: str) -> dict[Kind, Error]:
+    return {
+        "model": Error(404, {"error": f"model '{model}' not found"}),
+        "request": Error(400, {"error": f"registry.ollama.ai/library/{model} does not support tools"}),
+        "overloaded": Error(503, {"error": "server busy, please try again.  maximum pending requests exceeded"}),
+        "server": Error(500, {"error": "llama runner process has terminated: exit status 2"}),
+    }
 
 
 # ---------------------------------------------------------------- OpenAI

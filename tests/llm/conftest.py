@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openhands_acp.llm.via_litellm import prewarm
+from openhands_acp.llm.warming import prewarm
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -98,6 +98,8 @@ async def sent_of(asking: Sequence[tuple[LiteLLM, list[Message]]], bodies: list[
         ("openai/kimi-k2", {"top_k": 3}),
         ("openai/claude-behind-a-proxy", {}),
         ("openai/fake-model", {"ensure_alternating_roles": True}),
+        ("openai/fake-model", {"parallel_tool_calls": False}),  # which it leaves out where there are no tools
+        ("openai/fake-model", {"extra_body": {"tools": []}}),
     ],
 )
 @settings(max_examples=6, deadline=None)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from openhands_acp.engine.messages import Message
 from openhands_acp.engine.ports import CallChunk, Chunk, Finish, TextChunk, ThoughtChunk, ToolSpec
 from openhands_acp.llm import called_in_text
-from openhands_acp.llm.called_in_text import CalledInText, Sieve
+from openhands_acp.llm.called_in_text import Sieve, with_printed_calls
 from tests.llm.offered import EDITOR, TERMINAL, Told, told
 
 pytestmark = pytest.mark.anyio
@@ -152,10 +152,10 @@ END = Finish("stop")
     ],
 )
 async def test_what_comes_of_an_answer(chunks: tuple[Chunk, ...], passed: list[Chunk]) -> None:
-    stream = CalledInText(Says(chunks)).stream([], (TERMINAL, EDITOR))
+    stream = with_printed_calls(Says(chunks)).stream([], (TERMINAL, EDITOR))
     assert [chunk async for chunk in stream] == passed
 
 
 async def test_without_tools_nothing_is_a_call() -> None:
     chunks = (TextChunk(CALL), END)
-    assert [chunk async for chunk in CalledInText(Says(chunks)).stream([], ())] == list(chunks)
+    assert [chunk async for chunk in with_printed_calls(Says(chunks)).stream([], ())] == list(chunks)

@@ -14,7 +14,7 @@ import pytest
 from openhands_acp.engine.messages import Message
 from openhands_acp.engine.ports import LLM, Aside, Chunk, Finish, TextChunk, ToolSpec
 from openhands_acp.engine.tool import TurnError
-from openhands_acp.llm.calling import Adaptive, calling, refuses_tools
+from openhands_acp.llm.calling import adaptive, calling, refuses_tools
 from openhands_acp.llm.model import ModelSettings, is_small
 from openhands_acp.llm.via_litellm import LiteLLM
 from tests.harness import replies
@@ -163,7 +163,7 @@ MODEL = ModelSettings("ollama_chat/gemma")
 async def test_a_model_that_is_known_to_have_no_tools_is_not_asked_with_them() -> None:
     native = Fake([], MODEL, calls_tools=False)
     prompted = Fake([[TextChunk("Yes."), Finish("stop")]], MODEL)
-    assert await asked(Adaptive(native, native, lambda: prompted)) == [TextChunk("Yes."), Finish("stop")]
+    assert await asked(adaptive(native, native, lambda: prompted)) == [TextChunk("Yes."), Finish("stop")]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ async def test_a_model_that_is_known_to_have_no_tools_is_not_asked_with_them() -
 async def test_any_other_failure_is_told(answer: list[Chunk | TurnError], tools: tuple[ToolSpec, ...]) -> None:
     native = Fake([answer], MODEL)
     with pytest.raises(TurnError):
-        await asked(Adaptive(native, native, lambda: native), tools)
+        await asked(adaptive(native, native, lambda: native), tools)
     assert native.asked == [tools]
 
 

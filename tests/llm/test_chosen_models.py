@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from tests.harness.backend import connected, home, prompt
 from tests.harness.editor import Editor
-from tests.harness.model_server import ModelServer, ollama
+from tests.harness.model_server import Answer, ModelServer, ollama, openai
 from tests.harness.process import with_provider
 from tests.harness.provider import Provider
 from tests.harness.replies import Call, Text, Usage, Wait
@@ -180,6 +181,35 @@ async def test_ollama_is_told_how_much_to_read_and_the_client_how_much_that_is(
     assert [u["size"] for u in editor.updates() if u["sessionUpdate"] == "usage_update"] == [32768]
     chats = [body for path, body in server.asked if path == "/api/chat"]
     assert [(chat["model"], chat["options"]["num_ctx"]) for chat in chats] == [("q:1", 32768)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "window"),
+    [
+        (openai("vllm", "other", "m", max_model_len=8_192), 8_192),
+        (openai("llamacpp", "a.gguf") | {"/props": {"default_generation_settings": {"n_ctx": 2_048}}}, 2_048),
+        (ollama("m") | openai("library", "m"), None),
+        ({}, None),
+    ],
+)
+async def test_a_server_at_a_plain_address_on_this_machine_is_asked_how_much_it_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: dict[str, Answer], window: int | None
+) -> None:
+    said: list[dict[str, Any]] = [
+        {"choices": [{"index": 0, "delta": {"content": "Hi."}}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+        {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}},
+    ]
+    chunks = [{"object": "chat.completion.chunk", **each} for each in said]
+    stream = "".join(f"data: {json.dumps(each)}\n\n" for each in chunks) + "data: [DONE]\n\n"
+    with ModelServer(answers | {"/v1/chat/completions": stream}) as server:
+        home(tmp_path, monkeypatch, LLM_MODEL="openai/m", LLM_BASE_URL=f"{server.url}/v1", LLM_API_KEY="none")
+        async with connected() as editor:
+            session_id = (await editor.request("session/new", **place(tmp_path)))["sessionId"]
+            await say(editor, session_id, "hi")
+    assert texts(editor) == ["Hi."]
+    sizes = [update["size"] for update in editor.updates() if update["sessionUpdate"] == "usage_update"]
+    assert sizes == ([window] if window else [])
 
 
 async def test_a_profile_is_chosen_by_its_name_and_gone_is_gone(

@@ -16,12 +16,13 @@ from openhands_acp.engine.tool import TurnError
 from openhands_acp.llm.model import Deadlines, ModelSettings
 from openhands_acp.llm.via_litellm import LiteLLM
 from tests.harness.provider import Provider
-from tests.harness.replies import Call, Chunks, Cut, Delta, Refusal, Reply, Reset, Stall, Text
+from tests.harness.replies import Call, Chunks, Cut, Delta, Error, Refusal, Reply, Reset, Stall, Text
 from tests.llm.asking import BRIEF, KEY, answer, asked, settings
 
 pytestmark = pytest.mark.anyio
 
 AGAIN = "then send the prompt again."
+AGAIN_LATER = (408, 409, 429, 500, 502, 503, 504, 529)
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +99,17 @@ async def test_a_silence_or_a_reset_ends_in_one_sentence(
     assert phrase in told.detail
     assert host in told.detail
     assert told.detail.endswith(AGAIN)
+
+
+@pytest.mark.parametrize(
+    ("status", "can_retry"),
+    [(400, False), (401, False), (403, False), (404, False), *((status, True) for status in AGAIN_LATER)],
+)
+@pytest.mark.parametrize("model", ["openai/gpt-x", "openai/responses/gpt-x", "anthropic/claude-x", "gemini/gemini-x"])
+async def test_what_may_be_over_soon_is_tried_again(model: str, status: int, can_retry: bool) -> None:
+    with Provider([Error(status, {"error": {"message": "no"}})]) as provider:
+        told = await failure(LiteLLM(ModelSettings(model, KEY, provider.base_url(model), Deadlines(9, 9, 9))))
+        assert (told.can_retry, len(provider.requests)) == (can_retry, 1)
 
 
 async def test_an_answer_that_never_ends_is_ended() -> None:

@@ -23,7 +23,7 @@ from openhands_acp.engine.messages import (
 )
 from openhands_acp.engine.ports import CallChunk, Chunk, Finish, TextChunk, ThoughtChunk, ToolSpec
 from openhands_acp.llm.function_tags import FunctionTags, spelled
-from openhands_acp.llm.prompted import Prompted, described, rewritten
+from openhands_acp.llm.prompted import described, prompted, rewritten
 from tests.llm.offered import EDITOR, TERMINAL, Told, told
 
 pytestmark = pytest.mark.anyio
@@ -240,18 +240,18 @@ class Says:
 
 async def test_calls_come_as_any_model_makes_them() -> None:
     model = Says([ThoughtChunk("hm"), TextChunk("So:\n"), TextChunk(CALL), Finish("stop")])
-    chunks = [chunk async for chunk in Prompted(model).stream([], (TERMINAL,))]
+    chunks = [chunk async for chunk in prompted(model).stream([], (TERMINAL,))]
     assert (told(chunks), chunks[0], chunks[-1]) == (Told("So:", [LS]), ThoughtChunk("hm"), Finish("stop"))
     assert model.tools == ()
 
 
 async def test_without_tools_an_answer_is_left_as_it_is() -> None:
     model = Says([TextChunk(CALL), Finish("stop")])
-    chunks = [chunk async for chunk in Prompted(model).stream([], ())]
+    chunks = [chunk async for chunk in prompted(model).stream([], ())]
     assert chunks == [TextChunk(CALL), Finish("stop")]
 
 
 async def test_a_model_that_makes_up_results_is_hung_up_on() -> None:
     model = Says([TextChunk(CALL), TextChunk("\nEXECUTION RESULT of"), TextChunk(" [terminal]: a"), Finish("stop")])
-    chunks = [chunk async for chunk in Prompted(model).stream([], (TERMINAL,))]
+    chunks = [chunk async for chunk in prompted(model).stream([], (TERMINAL,))]
     assert (told(chunks), chunks[-1], len(model.sent)) == (Told("", [LS]), Finish("stop"), 2)

@@ -9,6 +9,7 @@ import pytest
 from openhands_acp.engine.events import Usage
 from openhands_acp.engine.messages import AssistantMessage, CallMade, Message, Text, ToolMessage, UserMessage
 from openhands_acp.engine.ports import CallChunk, Chunk, Finish, TextChunk, ThoughtChunk
+from openhands_acp.engine.tool import TurnError
 from openhands_acp.llm.model import Deadlines, ModelSettings
 from openhands_acp.llm.via_litellm import LiteLLM
 from tests.harness import replies as fake
@@ -19,6 +20,8 @@ from tests.llm.asking import HELLO, KEY, answer
 pytestmark = pytest.mark.anyio
 
 MODELS = ["openai/gpt-x", "openai/responses/gpt-x", "anthropic/claude-x", "gemini/gemini-x"]
+MORE = ["ollama_chat/qwen-x", "azure/my-gpt"]
+"""Which count nothing of a cache, and refuse nothing half way."""
 
 
 def model(name: str, provider: Provider) -> LiteLLM:
@@ -98,6 +101,26 @@ async def test_what_was_used_is_the_same_in_every_protocol(name: str) -> None:
     assert isinstance(last, Finish)
     assert isinstance(last.usage, Usage)
     assert (last.usage.input_tokens, last.usage.output_tokens, last.usage.cached_tokens) == (100, 20, 40)
+
+
+@pytest.mark.parametrize("name", MORE)
+async def test_a_conversation_goes_on_with_servers_of_their_own_kind(name: str) -> None:
+    first: Reply = [fake.Text("Two:"), Call("terminal", {"command": "ls"}), Call("terminal", {"command": "pwd"})]
+    with Provider([*first, fake.Usage(100, 20)], [fake.Text("done")], key=KEY) as provider:
+        chunks = await answer(model(name, provider))
+        last = await answer(model(name, provider), [*HELLO, *_made(chunks)])
+    calls = [("terminal", '{"command": "ls"}'), ("terminal", '{"command": "pwd"}')]
+    assert (said(chunks), said(last)) == (("", "Two:", calls, "stop"), ("", "done", NONE, "stop"))
+    assert isinstance(finish := chunks[-1], Finish)
+    assert isinstance(finish.usage, Usage)
+    assert (finish.usage.input_tokens, finish.usage.output_tokens) == (100, 20)
+
+
+@pytest.mark.parametrize("name", MORE)
+async def test_with_them_too_an_answer_that_was_cut_off_is_not_taken_for_a_whole_one(name: str) -> None:
+    with Provider([fake.Text("Hel"), fake.Cut()]) as provider, pytest.raises(TurnError) as raised:
+        await answer(model(name, provider))
+    assert (raised.value.code, raised.value.can_retry) == ("network", True)
 
 
 @pytest.mark.parametrize("name", MODELS)

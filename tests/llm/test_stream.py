@@ -12,7 +12,8 @@ from openhands_acp.engine.events import Usage
 from openhands_acp.engine.messages import SystemMessage
 from openhands_acp.engine.ports import CallChunk, Chunk, Finish, TextChunk, ThoughtChunk
 from openhands_acp.llm.model import ModelSettings
-from openhands_acp.llm.via_litellm import LiteLLM, prewarm
+from openhands_acp.llm.via_litellm import LiteLLM
+from openhands_acp.llm.warming import prewarm
 from tests.harness import replies as fake
 from tests.harness.provider import Provider
 from tests.harness.replies import Call, Chunks, Delta, Reply, Text, Thought
@@ -149,8 +150,9 @@ async def test_one_connection_serves_one_request_after_the_other() -> None:
     assert provider.connections == 1
 
 
-async def test_prewarming_asks_nobody() -> None:
-    await anyio.to_thread.run_sync(prewarm)
+@pytest.mark.parametrize("model", [None, "claude-sonnet-4-5", "gemini/gemini-2.5-pro", "ollama_chat/m", "nobody's"])
+async def test_prewarming_asks_nobody(model: str | None) -> None:
+    await anyio.to_thread.run_sync(prewarm, model)
 
 
 @pytest.mark.parametrize(
