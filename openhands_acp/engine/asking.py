@@ -11,7 +11,7 @@ from typing import Protocol
 from openhands_acp.engine import limits
 from openhands_acp.engine.consulting import consulted
 from openhands_acp.engine.events import MessageDelta, NoticeEvent
-from openhands_acp.engine.messages import Text, UserMessage, without_images
+from openhands_acp.engine.messages import Text, UserMessage
 from openhands_acp.engine.ports import LLM
 from openhands_acp.engine.tool import Tool
 
@@ -42,8 +42,8 @@ async def ask(session: Session, question: str) -> str:
         return ""
     await session.prepare()
     llm = await session.open_llm("ask")
-    history = session.transcript.history()
-    messages = [*(history if llm.sees_images else without_images(history)), UserMessage((Text(_ASIDE + question),))]
+    history = session.transcript.history(with_images=llm.sees_images)
+    messages = [*history, UserMessage((Text(_ASIDE + question),))]
     specs = tuple(tool.spec for tool in session.tools.values())
     message_id = session.new_id()
     said = ""

@@ -2,7 +2,7 @@
 
 Rules of this file: nothing is waited for in silence; what a failed attempt said is taken out of what models
 read (`ResponseDropped`) before the next one, while the person keeps seeing it; each attempt asks the
-session anew which model that is.
+session anew which model that is, and whether it can be paid for: one that failed may have cost something, too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
-from openhands_acp.engine import questions
+from openhands_acp.engine import limits, questions
+from openhands_acp.engine.cost import BROKEN_OFF
 from openhands_acp.engine.events import (
     ActionEvent,
     AgentErrorEvent,
@@ -20,6 +21,7 @@ from openhands_acp.engine.events import (
     NoticeEvent,
     ResponseDropped,
     ThoughtEvent,
+    UsageEvent,
 )
 from openhands_acp.engine.ports import LLM, Option
 from openhands_acp.engine.respond import Conversation, Response, respond
@@ -40,7 +42,17 @@ _LAST_SENTENCE = re.compile(r"(?P<cause>.*[.!?…]) (?P<advice>\S.*)", re.DOTALL
 _BROKEN_OFF = "the answer broke off before this call was whole; nothing was run"
 
 
-class Session(Conversation, questions.Session, Protocol):
+class Overflow(Exception):
+    """A model could not read all of the conversation, and said so."""
+
+    def __init__(self, llm: LLM, error: TurnError) -> None:
+        super().__init__(error.detail)
+        self.llm = llm
+        """The session's own, or one that was asked in its place."""
+        self.error = error
+
+
+class Session(Conversation, limits.Session, Protocol):
     entries: list[Entry]
     waiting: Waiting
     persistence: Persistence
@@ -48,16 +60,17 @@ class Session(Conversation, questions.Session, Protocol):
     async def open_llm(self, purpose: str = "agent", model: str | None = None) -> LLM: ...
 
 
-async def answered(session: Session) -> Response:
-    """Ask the session's model, then its fallbacks, until one has answered. Raises TurnError.
+async def answered(session: Session) -> Response | None:
+    """Ask the session's model, then its fallbacks, until one has answered. Raises TurnError and Overflow.
 
-    A fallback answers this once; the next call of the turn asks the session's own model first.
+    A fallback answers this once; the next call of the turn asks the session's own model first. None: a limit is
+    reached, of which the person is to be asked (`limits.checked`) before anything more is spent.
     """
     others = [name for name in dict.fromkeys(session.persistence.fallback) if name != session.transcript.model]
     errors: list[TurnError] = []
     for name, following in zip((None, *others), (*others, None), strict=True):
         outcome = await _Attempts(session, name, following).made()
-        if isinstance(outcome, Response):
+        if not isinstance(outcome, TurnError):
             return outcome
         errors.append(outcome)
     raise errors[0] if len(errors) == 1 else _all_failed(errors)
@@ -74,8 +87,11 @@ class _Attempts:
         self.model = ""
         self.count = 0
 
-    async def made(self) -> Response | TurnError:
-        """Return the answer, or the failure after which others may be asked. Raises TurnError after any other."""
+    async def made(self) -> Response | TurnError | None:
+        """Return the answer, or the failure after which others may be asked; None: a limit is reached.
+
+        Raises TurnError after any other failure, and Overflow.
+        """
         session = self.session
         while True:
             llm = await session.open_llm(model=self.name)
@@ -84,10 +100,16 @@ class _Attempts:
                 self.model, self.count = llm.model, 0
             self.count += 1
             await self._rest()
+            if not limits.affords(session):
+                return None
             begun = len(session.entries)
             try:
                 response = await respond(session, llm)
             except TurnError as error:
+                if error.spent is not None:
+                    session.emit(UsageEvent(error.spent, self.model, None, BROKEN_OFF))
+                if error.code == "context":
+                    raise Overflow(llm, error) from error
                 if await self._is_over(error, session.entries[begun:]):
                     return _tried(error, self.count)
             else:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from openhands_acp.engine import attempts, limits
-from openhands_acp.engine.attempts import answered, dropped
+from openhands_acp.engine.attempts import Overflow, answered, dropped
 from openhands_acp.engine.cards import KeptOutput
 from openhands_acp.engine.compaction import (
     Budget,
@@ -28,7 +28,7 @@ from openhands_acp.engine.compaction import (
     what_stays,
     without_old_outputs,
 )
-from openhands_acp.engine.context import Gauge, gauge, in_words, weight_of_prompt, window_after_refusal
+from openhands_acp.engine.context import Gauge, Prompt, gauge, in_words, window_after_refusal
 from openhands_acp.engine.events import (
     CompactionProgress,
     Condensation,
@@ -39,6 +39,7 @@ from openhands_acp.engine.events import (
 from openhands_acp.engine.items import Item, Step, weight_of_item
 from openhands_acp.engine.messages import UserMessage
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.ports import LLM
 from openhands_acp.engine.respond import Response
 from openhands_acp.engine.retelling import (
     changed_files,
@@ -48,7 +49,7 @@ from openhands_acp.engine.retelling import (
     results_in,
     told_whole,
 )
-from openhands_acp.engine.summarising import Material, NoSummary, summed_up
+from openhands_acp.engine.summarising import UNAFFORDABLE, Material, NoSummary, summed_up
 from openhands_acp.engine.tool import TurnError
 
 _ENOUGH = 0.6
@@ -61,9 +62,10 @@ _SMALLEST = 4_000
 """Bytes that a person can have summed up."""
 
 
-class Session(limits.Payer, attempts.Session, Protocol):
-    windows: dict[str, int]
-    """Tokens that models can read, as their refusals told."""
+T = TypeVar("T")
+
+
+class Session(attempts.Session, Protocol):
     outputs: AbsPath | None
     """The folder of the session's own where long texts are kept; None: there is none."""
 
@@ -71,13 +73,19 @@ class Session(limits.Payer, attempts.Session, Protocol):
         """Put a text into a file of `outputs`; None if that failed."""
         ...
 
+    def recall(self, what: type[T]) -> T: ...
 
-async def measured(session: Session) -> Gauge:
-    """Estimate how full the window of the session's model is."""
-    llm = await session.open_llm()
+
+async def measured(session: Session, llm: LLM | None = None) -> Gauge:
+    """Estimate how full the window of a model is, the session's own if no other is given."""
+    llm = llm or await session.open_llm()
+    return gauged(session, session.windows.get(llm.model, llm.context_window))
+
+
+def gauged(session: Session, window: int | None) -> Gauge:
+    """Estimate how full a window of so many tokens is."""
     transcript = session.transcript
-    fixed = weight_of_prompt(transcript.system, [tool.spec for tool in session.tools.values()])
-    window = session.windows.get(llm.model, llm.context_window)
+    fixed = session.recall(Prompt).weight(transcript.system, (tool.spec for tool in session.tools.values()))
     return gauge(transcript.counted, transcript.weight, fixed, window)
 
 
@@ -90,21 +98,20 @@ async def made_room(session: Session) -> bool:
 
 
 async def answered_in_room(session: Session) -> Response | None:
-    """Ask the model; None if it could not read all of it, and room was made to ask anew. Raises TurnError."""
+    """Ask the model; None if it is to be asked anew: room was made, or a limit is reached. Raises TurnError."""
     begun = len(session.entries)
     try:
         return await answered(session)
-    except TurnError as error:
-        if error.code != "context":
-            raise
+    except Overflow as refusal:
         dropped(session, session.entries[begun:])
-        refused = await measured(session)
-        model = (await session.open_llm()).model
-        window = window_after_refusal(error.window or refused.window, refused.tokens)
+        refused = await measured(session, refusal.llm)
+        said = refusal.error.window or refused.window
+        model, window = refusal.llm.model, window_after_refusal(said, refused.tokens)
         session.windows[model] = window
         now = replace(refused, window=window)
-        if not await _Compaction(session, now).run(must=True):
-            raise TurnError("context", _nothing_left(session, now, error.window or refused.window)) from error
+        is_own = model == (await session.open_llm()).model
+        if not await _Compaction(session, now, window if is_own else None).run(must=True):
+            raise TurnError("context", _nothing_left(session, model, now, said)) from refusal
         return None
 
 
@@ -114,12 +121,12 @@ async def compacted(session: Session, hint: str) -> str:
     return await _Compaction(session, now).run_for_person(hint)
 
 
-def _nothing_left(session: Session, now: Gauge, window: int | None) -> str:
+def _nothing_left(session: Session, model: str, now: Gauge, window: int | None) -> str:
     latest = next((item for item in reversed(session.transcript.items) if isinstance(item, UserMessage)), None)
     said = now.tokens_of(weight_of_item(latest)) if latest is not None else 0
     size = f" ({in_words(window)} tokens)" if window else ""
     return (
-        f"This conversation is longer than {session.transcript.model} can read{size}, and nothing more of it can be "
+        f"This conversation is longer than {model} can read{size}, and nothing more of it can be "
         f"left out: your last message has about {in_words(said)} tokens, instructions and tools have "
         f"{in_words(now.fixed)}. Send less at once, a file's path instead of its text, say; or choose a model with a "
         "larger window, or begin a new session."
@@ -141,9 +148,11 @@ def _is_promising(items: Sequence[Item], now: Gauge) -> bool:
 
 
 class _Compaction:
-    def __init__(self, session: Session, now: Gauge) -> None:
+    def __init__(self, session: Session, now: Gauge, learnt: int | None = None) -> None:
         self.session = session
         self.now = now
+        self.learnt = learnt
+        """The window of the session's model, if that is news."""
         self._begun = ""
         """What the person was told of it while it was done."""
         self._why_no_summary = ""
@@ -203,7 +212,7 @@ class _Compaction:
         if weight(gone) <= budget.longest_summary:
             return None
         if not limits.affords(self.session):
-            self._why_no_summary = "the budget is spent"
+            self._why_no_summary = UNAFFORDABLE
             return None
         try:
             # With what the person said before and since: else nobody would know what all that was for.
@@ -314,6 +323,7 @@ class _Compaction:
             plan.summary,
             plan.shortened,
             self._output,
+            self.learnt,
         )
         what = _what(plan, steps, self._why_no_summary)
         self._tell(f"Compacted the conversation: {in_words(before)} → {in_words(after)} tokens ({what}).")
@@ -339,7 +349,10 @@ def _what(plan: Plan, steps: int, why_cut: str) -> str:
     shortened = ["output that is too long is shortened"] if plan.shortened else []
     match plan.stage:
         case "outputs":
-            return f"the output of {len(plan.shortened)} older calls is left out"
+            what = "output of"
+            if any(each.arguments is not None for each in plan.shortened):
+                what = "output of, and long texts in,"
+            return f"the {what} {len(plan.shortened)} older calls is left out"
         case "summary":
             return "; ".join([f"a summary replaces {earlier}", *shortened])
         case "cut":

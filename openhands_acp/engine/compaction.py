@@ -6,20 +6,21 @@ to see together stays together (`_may_begin_at`). What the person said stays, wo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from openhands_acp.engine.context import Gauge
 from openhands_acp.engine.events import Shortened
-from openhands_acp.engine.items import Item, Step, Summary, condensed, weight_of, weight_of_item
-from openhands_acp.engine.messages import UserMessage, plain_text
+from openhands_acp.engine.items import Guidance, Item, Step, Summary, condensed, weight_of, weight_of_item
+from openhands_acp.engine.messages import JsonValue, UserMessage, plain_text
 from openhands_acp.engine.retelling import clipped
 
 RECENT = 4
 """Steps at the end whose results are worked with: they go last."""
 _WORTH = 400
-"""Bytes of a result that is worth leaving out."""
+"""Bytes of a result, or of one argument, that is worth leaving out."""
 _LEAST = 200
 """Bytes of a result that is cut to fit; below, it says nothing."""
 _GAIN = 0.1
@@ -55,6 +56,8 @@ class Budget:
     """What the person said before."""
     summary: int
     """What a model, or a list, says of what is gone; the facts come on top."""
+    guidance: int = 0
+    """Skills and rules of folders that the model was told before."""
 
     @property
     def longest_summary(self) -> int:
@@ -62,7 +65,7 @@ class Budget:
         return 2 * self.summary + self.words // 3 + _WORTH
 
 
-_MOST = Budget(tail=140_000, last=140_000, words=70_000, summary=14_000)
+_MOST = Budget(tail=140_000, last=140_000, words=70_000, summary=14_000, guidance=60_000)
 """However large the window is: each step is paid for with all that stays."""
 _LEAST_SUMMARY = 1_500
 
@@ -76,6 +79,7 @@ def budget_of(gauge: Gauge, share: float = 1.0) -> Budget:
         last=min(int(0.45 * room), _MOST.last),
         words=min(int(0.2 * room), _MOST.words),
         summary=max(min(int(0.15 * room), _MOST.summary), _LEAST_SUMMARY),
+        guidance=min(int(0.15 * room), _MOST.guidance),
     )
 
 
@@ -92,15 +96,47 @@ def is_worth_it(gauge: Gauge, freed: int) -> bool:
 
 
 def without_old_outputs(items: Sequence[Item], where: Where) -> Plan | None:
-    """Plan to leave out the results of calls but for the last steps'; None if there is nothing to leave out."""
+    """Plan to leave out what calls resulted in, and long texts that they were given, but for the last steps'.
+
+    None if there is nothing to leave out.
+    """
     steps = [item for item in items if isinstance(item, Step)]
-    shortened = [
-        Shortened(key, _left_out(step, key, where))
-        for step in steps[:-RECENT]
-        for key, (text, images) in step.results.items()
-        if images or weight_of(text) > _WORTH
-    ]
+    shortened = [each for step in steps[:-RECENT] for key in step.calls if (each := _less_of(step, key, where))]
     return Plan("outputs", tuple(shortened)) if shortened else None
+
+
+def _less_of(step: Step, key: str, where: Where) -> Shortened | None:
+    text, images = step.results.get(key, ("", ()))
+    result = _left_out(step, key, where) if images or weight_of(text) > _WORTH else None
+    # A provider that signs thoughts may look whether the calls are still those that came with them.
+    arguments = _without_long_texts(step.calls[key].arguments) if step.blocks is None else None
+    return Shortened(key, result, arguments) if result is not None or arguments is not None else None
+
+
+def _without_long_texts(arguments: str) -> str | None:
+    """Return arguments with a note in the place of each long text; None if there is none, or they are no JSON."""
+    if weight_of(arguments) <= _WORTH:
+        return None
+    try:
+        given: JsonValue = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return None
+    less = _noted(given)
+    return None if less == given else json.dumps(less, ensure_ascii=False)
+
+
+def _noted(value: JsonValue) -> JsonValue:
+    match value:
+        case str() if weight_of(value) > _WORTH:
+            return f"[{len(value):,} characters, which were here, are left out to save room]"
+        case str():
+            return value
+        case Mapping():
+            return {key: _noted(each) for key, each in value.items()}
+        case Sequence():
+            return [_noted(each) for each in value]
+        case _:
+            return value
 
 
 def _left_out(step: Step, key: str, where: Where) -> str:
@@ -123,20 +159,26 @@ class Kept:
     """Positions, before the tail, of what the person said."""
     quotes: tuple[str, ...]
     """What they said besides, oldest first, each cut to its gist."""
+    guidance: tuple[int, ...] = ()
+    """Positions, before the tail, of what still holds."""
 
     def gone(self, items: Sequence[Item]) -> list[Item]:
         """Return what a summary has to stand for."""
-        return [item for at, item in enumerate(items[: self.until]) if at not in self.words]
+        return [
+            item
+            for at, item in enumerate(items[: self.until])
+            if at not in self.words and not isinstance(item, Guidance)
+        ]
 
     def with_summary(self, stage: Literal["summary", "cut"], text: str) -> Plan:
-        return Plan(stage, self.shortened, self.until, self.words, text)
+        return Plan(stage, self.shortened, self.until, tuple(sorted({*self.words, *self.guidance})), text)
 
 
 def what_stays(items: Sequence[Item], budget: Budget, where: Where) -> Kept:
     """Choose the tail, and what stays of the person's words in front of it."""
     until, shortened = _tail(items, budget, where)
     words, quotes = _words(items, until, budget.words)
-    return Kept(until, shortened, words, quotes)
+    return Kept(until, shortened, words, quotes, _guidance(items, until, budget.guidance))
 
 
 def _tail(items: Sequence[Item], budget: Budget, where: Where) -> tuple[int, tuple[Shortened, ...]]:
@@ -189,6 +231,22 @@ def _cut_to_fit(step: Step, room: int, where: Where) -> tuple[Shortened, ...]:
             return ()
         shortened.append(Shortened(key, _within(left, text) + note))
     return tuple(shortened)
+
+
+def _guidance(items: Sequence[Item], until: int, room: int) -> tuple[int, ...]:
+    """Choose what stays of skills and rules before the tail, newest first, and of each the newest.
+
+    What does not is told again when it comes to matter again.
+    """
+    names = {item.name for item in items[until:] if isinstance(item, Guidance)}
+    kept: list[int] = []
+    for at in reversed(range(until)):
+        item = items[at]
+        if isinstance(item, Guidance) and item.name not in names and weight_of_item(item) <= room:
+            names.add(item.name)
+            kept.append(at)
+            room -= weight_of_item(item)
+    return tuple(reversed(kept))
 
 
 def _words(items: Sequence[Item], until: int, room: int) -> tuple[tuple[int, ...], tuple[str, ...]]:

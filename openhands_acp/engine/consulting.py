@@ -6,9 +6,11 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Protocol
 
+from openhands_acp.engine.cost import BROKEN_OFF
 from openhands_acp.engine.events import Event, Usage, UsageEvent
 from openhands_acp.engine.messages import Message
 from openhands_acp.engine.ports import LLM, Finish, TextChunk, ToolSpec
+from openhands_acp.engine.tool import TurnError
 
 LONGEST = 20_000
 """Characters of an answer that are listened to: a model that does not stop is not paid for an essay."""
@@ -38,18 +40,23 @@ async def consulted(
     pieces: list[str] = []
     # Of a call that is hung up on, or comes without figures, nobody knows what it cost: never nothing.
     used = Usage(0, 0)
-    async with aclosing(llm.stream(messages, tools)) as chunks:
-        async for chunk in chunks:
-            match chunk:
-                case TextChunk(text):
-                    pieces.append(text)
-                    heard(text)
-                case Finish(usage=usage) if usage is not None:
-                    used = usage
-                case _:
-                    pass
-            if sum(map(len, pieces)) > longest:
-                break
+    try:
+        async with aclosing(llm.stream(messages, tools)) as chunks:
+            async for chunk in chunks:
+                match chunk:
+                    case TextChunk(text):
+                        pieces.append(text)
+                        heard(text)
+                    case Finish(usage=usage) if usage is not None:
+                        used = usage
+                    case _:
+                        pass
+                if sum(map(len, pieces)) > longest:
+                    break
+    except TurnError as error:
+        if error.spent is not None:
+            session.emit(UsageEvent(error.spent, llm.model, None, BROKEN_OFF))
+        raise
     # Without a window: it counts, but is not how full the conversation is.
     session.emit(UsageEvent(used, llm.model, None, purpose))
     return "".join(pieces)

@@ -97,9 +97,19 @@ def window_after_refusal(known: int | None, refused: int) -> int:
     return refused if known is None else min(known, max(refused, known // 2))
 
 
-def weight_of_prompt(system: SystemMessage | None, tools: Iterable[ToolSpec]) -> int:
-    halves = (system.static, system.dynamic) if system is not None else ()
-    return sum(map(weight_of, halves)) + sum(map(weight_of_tool, tools))
+class Prompt:
+    """Weighs what stands in front of a session's conversation, anew only when it is something else."""
+
+    def __init__(self) -> None:
+        self._of: tuple[SystemMessage | None, tuple[ToolSpec, ...]] = None, ()
+        self._weight = 0
+
+    def weight(self, system: SystemMessage | None, tools: Iterable[ToolSpec]) -> int:
+        now = system, tuple(tools)
+        if now != self._of:
+            halves = (system.static, system.dynamic) if system is not None else ()
+            self._of, self._weight = now, sum(map(weight_of, halves)) + sum(map(weight_of_tool, now[1]))
+        return self._weight
 
 
 def weight_of_tool(spec: ToolSpec) -> int:

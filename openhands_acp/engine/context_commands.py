@@ -9,9 +9,19 @@ from openhands_acp.engine import compacting
 from openhands_acp.engine.cards import CallKind
 from openhands_acp.engine.context import Gauge, in_words, weight_of_tool
 from openhands_acp.engine.events import ActionEvent
-from openhands_acp.engine.items import Step, Summary, weight_of, weight_of_call, weight_of_item, weight_of_result
+from openhands_acp.engine.guidance import MEMORY_BEGIN, RULES_BEGIN, SKILLS_BEGIN
+from openhands_acp.engine.items import (
+    Guidance,
+    Step,
+    Summary,
+    weight_of,
+    weight_of_call,
+    weight_of_item,
+    weight_of_result,
+)
 from openhands_acp.engine.messages import UserMessage
-from openhands_acp.engine.prompt import INSTRUCTIONS_BEGIN
+from openhands_acp.engine.tool import TurnError
+from openhands_acp.engine.toolbox import Toolbox
 
 _OF_CALLS: Mapping[CallKind, str] = {
     "read": "Files that were read and edited",
@@ -23,6 +33,9 @@ _OTHER = "Other calls"
 
 
 class Session(compacting.Session, Protocol):
+    @property
+    def toolbox(self) -> Toolbox: ...
+
     async def prepare(self) -> None: ...
 
 
@@ -33,7 +46,7 @@ async def compact(session: Session, hint: str) -> str:
 async def context(session: Session, _argument: str) -> str:
     """Show what fills the window, as estimated; asks no model."""
     await session.prepare()
-    now = await compacting.measured(session)
+    now = await _measured(session)
     rows = [(name, now.tokens_of(weight)) for name, weight in _weights(session) if weight]
     whole = now.window or now.tokens
     lines = [f"| {name} | {in_words(tokens)} | {_percent(tokens, whole)} |" for name, tokens in rows]
@@ -41,7 +54,15 @@ async def context(session: Session, _argument: str) -> str:
         free = max(now.window - now.tokens, 0)
         lines.append(f"| Free | {in_words(free)} | {_percent(free, whole)} |")
     head = ["| What | Tokens, about | Share |", "| --- | ---: | ---: |"]
-    return "\n".join([_title(session, now), "", *head, *lines])
+    return "\n".join([_title(session, now), "", *head, *lines, *_saved(session, now)])
+
+
+async def _measured(session: Session) -> Gauge:
+    try:
+        return await compacting.measured(session)
+    except TurnError:
+        # A model that cannot be opened, as for want of a key, is not asked either: what it told last will do.
+        return compacting.gauged(session, session.transcript.spending.window)
 
 
 def _title(session: Session, now: Gauge) -> str:
@@ -55,25 +76,45 @@ def _title(session: Session, now: Gauge) -> str:
     )
 
 
+def _saved(session: Session, now: Gauge) -> list[str]:
+    hidden = [tool.spec for tool in session.toolbox.hidden]
+    if not hidden:
+        return []
+    tokens = in_words(now.tokens_of(sum(map(weight_of_tool, hidden))))
+    return ["", f"`tool_search` stands for {len(hidden)} more tools of MCP servers, which would take about {tokens}."]
+
+
 def _weights(session: Session) -> Iterator[tuple[str, int]]:
     system = session.transcript.system
     if system is not None:
-        surroundings, begins, rules = system.dynamic.partition(INSTRUCTIONS_BEGIN)
+        # In this order they stand in it, each as far as there is any.
+        rest, *_, memory = system.dynamic.partition(MEMORY_BEGIN)
+        rest, *_, listed = rest.partition(SKILLS_BEGIN)
+        surroundings, *_, rules = rest.partition(RULES_BEGIN)
         yield "System prompt", weight_of(system.static) + weight_of(surroundings)
-        yield "Project rules", weight_of(begins) + weight_of(rules)
-    tools = [tool.spec for tool in session.tools.values()]
-    yield f"Tools, built in ({len(tools)})", sum(map(weight_of_tool, tools))
+        yield "Project rules", weight_of(rules)
+        yield "List of skills", weight_of(listed)
+        yield "Memory", weight_of(memory)
+    remote = {tool.spec.name for tool in session.toolbox.remote}
+    ours = [tool.spec for name, tool in session.tools.items() if name not in remote]
+    theirs = [tool.spec for name, tool in session.tools.items() if name in remote]
+    yield f"Tools, built in ({len(ours)})", sum(map(weight_of_tool, ours))
+    yield f"Tools of MCP servers ({len(theirs)})", sum(map(weight_of_tool, theirs))
     yield from _weights_of_items(session).items()
 
 
 def _weights_of_items(session: Session) -> dict[str, int]:
     kinds = _kinds(session)
-    weights = dict.fromkeys(("Summary of what was before", "Your messages", "The agent's messages"), 0)
+    weights = dict.fromkeys(
+        ("Summary of what was before", "Skills and folders' rules", "Your messages", "The agent's messages"), 0
+    )
     weights |= dict.fromkeys((*_OF_CALLS.values(), _OTHER), 0)
     for item in session.transcript.items:
         match item:
             case Summary():
                 weights["Summary of what was before"] += weight_of_item(item)
+            case Guidance():
+                weights["Skills and folders' rules"] += weight_of_item(item)
             case UserMessage():
                 weights["Your messages"] += weight_of_item(item)
             case Step():

@@ -24,6 +24,9 @@ from openhands_acp.engine.events import (
     UsageEvent,
 )
 
+BROKEN_OFF = "broken off"
+"""The purpose of what was paid for answers that did not come to their end, as it is estimated."""
+
 Scope: TypeAlias = Literal["turn", "session"]
 
 _RAISED, _LIFTED = "limit", "off"
@@ -130,7 +133,7 @@ class Spending:
             case ThoughtEvent() | ActionEvent() | MessageEvent(role="assistant"):
                 self._begin_answer(event.response_id)
             case Condensation():
-                self.context = event.tokens_after
+                self.context, self.window = event.tokens_after, event.window or self.window
             case ResponseDropped() | ConversationErrorEvent():
                 self._close_answer(is_cut=True)
             case TurnEnded():
@@ -144,8 +147,9 @@ class Spending:
                 pass
 
     def _pay(self, event: UsageEvent) -> None:
-        if event.purpose == "agent":
+        if event.purpose in ("agent", BROKEN_OFF):
             self._open = None
+        if event.purpose == "agent":
             self.context = event.usage.input_tokens + event.usage.output_tokens
             self.window = event.context_window
         for bill in (self.turn, self.session):

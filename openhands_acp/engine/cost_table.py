@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openhands_acp.engine.cost import Bill, Caller, Used, dollars
+from openhands_acp.engine.cost import BROKEN_OFF, Bill, Caller, Used, dollars
 
 _HEAD = (
     "| model | for | calls | read | of it cached | put into cache | written | of it thought | cost |\n"
@@ -60,6 +60,8 @@ def _missing(bill: Bill) -> list[str]:
     missing: list[str] = []
     if models := bill.unpriced:
         missing.append(f"The price of {' and of '.join(f'`{model}`' for model in models)} is not known.")
+    if any(caller.purpose == BROKEN_OFF for caller in bill.callers):
+        missing.append("What answers cost that broke off is estimated, by their length.")
     if bill.untold:
         missing.append(f"{_answers(bill.untold)} came without figures, and {_is(bill.untold)} not in the table.")
     if bill.cut:

@@ -1,6 +1,7 @@
 """Whether a model may be asked once more: at a limit the person is, and without an answer the turn stops.
 
-Every call of a model is preceded by `checked`, or, where the call could as well not be made, by `affords`.
+Every call of a model is preceded by `checked`, or, where the call could as well not be made, by `affords`; so is each
+attempt at one, which goes back to `checked` where a failed one, or something else meanwhile, has reached a limit.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ class Payer(Protocol):
     limits: Limits
     transcript: Transcript
 
+    def exhausted(self) -> str | None:
+        """Say why no model may be asked, whatever the session's own limits are; None: one may."""
+        ...
+
 
 class Session(Payer, questions.Session, Protocol):
     pass
@@ -29,7 +34,7 @@ class Session(Payer, questions.Session, Protocol):
 
 def affords(session: Payer) -> bool:
     """Tell whether a model may be asked for what nobody waits for: nobody is asked for more."""
-    return reached(session.limits, session.transcript.spending) is None
+    return session.exhausted() is None and reached(session.limits, session.transcript.spending) is None
 
 
 async def checked(session: Session) -> StopReason | None:
@@ -37,6 +42,9 @@ async def checked(session: Session) -> StopReason | None:
 
     Asks the person whether to go on. Raises TurnError with the reason in words.
     """
+    if (why := session.exhausted()) is not None:
+        # Whoever it works for asks the person, once for all that work for it.
+        raise TurnError("quota", f"Stopped: {why}.")
     while (it := reached(session.limits, session.transcript.spending)) is not None:
         # What they allow is an event: the next look finds the limit raised.
         if await _ask(session, it) in ("allow_once", "allow_always"):

@@ -21,7 +21,8 @@ from openhands_acp.engine.events import (
     PlanEntry,
     UserRejectObservation,
 )
-from openhands_acp.engine.items import Item, Step, Summary
+from openhands_acp.engine.guidance_events import SkillActivated
+from openhands_acp.engine.items import Guidance, Item, Step, Summary
 from openhands_acp.engine.messages import UserMessage, plain_text
 from openhands_acp.engine.paths import AbsPath
 
@@ -68,6 +69,8 @@ def _told(event: Durable, numbers: Mapping[str, int]) -> Iterator[str]:
             yield f"=== the agent\n{plain_text(event.content)}"
         case CheckpointTaken(told=str() as told):
             yield f"=== the person\n{told}"
+        case SkillActivated():
+            yield f"=== guidance: {event.name}\n{event.text}"
         case ActionEvent():
             yield f"=== call {numbers[event.tool_call_id]}: {event.tool_name}\n{event.arguments}"
         case ObservationEvent() | UserRejectObservation() | AgentErrorEvent():
@@ -108,6 +111,9 @@ def _told_item(item: Item, results: Mapping[str, str], longest: int) -> str:
             return f"=== the person\n{clipped(plain_text(parts), 2 * longest)}"
         case Summary(text):
             return f"=== summary of what was before\n{clipped(text, 4 * longest)}"
+        case Guidance():
+            # Named only: it stays beside the summary, whole.
+            return f"=== guidance: {item.name}"
         case Step():
             lines = [f"=== the agent\n{clipped(item.text, longest)}"] if item.text.strip() else []
             for key, call in item.calls.items():

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from openhands_acp.engine import consulting
+from openhands_acp.engine import consulting, limits
 from openhands_acp.engine.items import Item
 from openhands_acp.engine.messages import Message, SystemMessage, Text, UserMessage
 from openhands_acp.engine.ports import LLM
@@ -45,6 +45,7 @@ _MOST = 600_000
 _ATTEMPTS = 4
 _LONGEST_WAIT = 60.0
 """Seconds that a provider may want to be left alone in front of the next."""
+UNAFFORDABLE = "the budget is spent"
 _PATIENCE = 3
 """So many times as long as was asked for is listened to."""
 
@@ -53,7 +54,7 @@ class NoSummary(Exception):
     """There is none; the message says why, in half a sentence."""
 
 
-class Session(consulting.Session, Protocol):
+class Session(consulting.Session, limits.Payer, Protocol):
     waiting: Waiting
     windows: dict[str, int]
 
@@ -79,6 +80,9 @@ async def summed_up(session: Session, material: Material, longest: int, hint: st
     window = min(window, session.windows.get(_summing(llm), window))
     room = min(int(window * _SHARE * _BYTES), _MOST)
     for attempt in range(1, _ATTEMPTS + 1):
+        if not limits.affords(session):
+            # An attempt that failed may have cost something, too.
+            raise NoSummary(UNAFFORDABLE)
         told = told_in(room, material.items, material.results)
         try:
             said = await consulting.consulted(

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any, TypeVar
 
 import anyio
 from hypothesis import given, settings
@@ -31,6 +32,7 @@ from openhands_acp.engine.events import (
     Usage,
     UsageEvent,
 )
+from openhands_acp.engine.guidance_events import SkillActivated
 from openhands_acp.engine.items import weight_of_item
 from openhands_acp.engine.messages import AssistantMessage, Message, Text, UserMessage, plain_text
 from openhands_acp.engine.paths import AbsPath
@@ -41,6 +43,7 @@ from openhands_acp.engine.waiting import Persistence, Waiting
 from tests.harness.model import problems_of, say
 from tests.harness.narrow import TOOLS, NarrowModel, narrow, tokens_of
 
+T = TypeVar("T")
 PLAN = (PlanEntry("mend the roof", "in_progress"),)
 CHANGED = AbsPath("/w/roof.py")
 ROOT, OUTPUTS = AbsPath("/w"), AbsPath("/o")
@@ -77,6 +80,7 @@ class Talk:
     outputs: AbsPath | None = OUTPUTS
     files: dict[str, str] = field(default_factory=dict[str, str])
     _ids: count[int] = field(default_factory=lambda: count(1))
+    _recalled: dict[type, Any] = field(default_factory=dict[type, Any])
 
     @property
     def tools(self) -> dict[str, Tool]:
@@ -100,6 +104,12 @@ class Talk:
             self.entries.append(Entry(entry_id, datetime(2026, 1, 1, tzinfo=UTC), event))
         self.transcript.apply(event, entry_id)
         return entry_id
+
+    def exhausted(self) -> str | None:
+        return None
+
+    def recall(self, what: type[T]) -> T:
+        return self._recalled.setdefault(what, what())
 
     async def open_llm(self, purpose: str = "agent", model: str | None = None) -> LLM:
         return self.llm
@@ -137,6 +147,9 @@ def steps(draw: st.DrawFn, key: str) -> list[Durable]:
 def histories(draw: st.DrawFn) -> list[Durable]:
     events: list[Durable] = [SystemPromptEvent("static", "dynamic", ("look",)), PlanUpdated(PLAN)]
     for number in range(draw(st.integers(1, 12))):
+        if draw(st.integers(0, 4)) == 0:
+            size = draw(st.sampled_from([10, 600, 20_000]))
+            events.append(SkillActivated(f"skill {number % 3}", f"{number} " + "y" * size, "path"))
         if number == 0 or draw(st.integers(0, 3)) == 0:
             size = draw(st.sampled_from([5, 60, 60, 60, 3_000, 30_000]))
             events.append(MessageEvent(f"u{number}", "user", (Text(f"wish {number}: " + "please " * (size // 7)),)))
@@ -196,11 +209,16 @@ async def _until_answered(talk: Talk) -> tuple[str, int]:
 
 def _least(messages: list[Message]) -> list[Message]:
     """What no compaction leaves out."""
-    return [messages[0], *[message for message in messages if isinstance(message, UserMessage)][-1:]]
+    return [messages[0], *[each for each in messages if isinstance(each, UserMessage) and not _guides(each)][-1:]]
+
+
+def _guides(message: UserMessage) -> bool:
+    return plain_text(message.parts).startswith("<extra_info")
 
 
 def _said(messages: list[Message]) -> list[str]:
-    return [plain_text(message.parts) for message in messages if isinstance(message, UserMessage)]
+    users = [message for message in messages if isinstance(message, UserMessage) and not _guides(message)]
+    return [plain_text(message.parts) for message in users]
 
 
 def _holds_what_must_not_be_forgotten(talk: Talk, sent: list[Message], before: list[Message], window: int) -> None:

@@ -12,6 +12,8 @@ from inline_snapshot import snapshot
 from openhands_acp.engine.budget import Limit, Limits
 from openhands_acp.engine.events import Usage
 from openhands_acp.engine.ports import Finish
+from openhands_acp.engine.tool import TurnError
+from openhands_acp.engine.waiting import Persistence
 from tests.harness.check import Running, TestBackend, agent, transcript
 from tests.harness.editor import NEVER, Answerer, Refusal, allowed, dismissed
 from tests.harness.model import Answer, ScriptedModel, call, say
@@ -19,6 +21,7 @@ from tests.harness.model import Answer, ScriptedModel, call, say
 pytestmark = pytest.mark.anyio
 
 THINK = call("think", thought="Hm.")
+BROKEN = TurnError("network", "The connection to Acme broke: reset. Check the network.", can_retry=True)
 ONCE, ALWAYS, STOP = "deliberate_allow_once", "deliberate_allow_always", "reject_once"
 
 
@@ -182,6 +185,64 @@ async def test_an_unknown_price_is_not_zero(tmp_path: Path) -> None:
             "Go on without this limit in this session",
         ]
         assert said(running) == ["Done."]
+
+
+async def test_an_answer_that_broke_off_counts_before_the_next_attempt(tmp_path: Path) -> None:
+    broken: Answer = [say("Hel"), BROKEN]
+    backend = limited(Limits(Limit(max_steps=2)), broken, broken, [say("Hello.")])
+    async with agent(tmp_path, backend=backend, permission=lambda _params: allowed(ONCE)) as running:
+        await running.prompt("go")
+        assert said(running) == snapshot(
+            [
+                "Hel",
+                """\
+
+
+The connection to Acme broke: reset. The answer begins anew in 1 s (1 of 5).\
+""",
+                """\
+
+
+Hel\
+""",
+                """\
+
+
+The connection to Acme broke: reset. The answer begins anew in 2 s (2 of 5).\
+""",
+                "Hello.",
+            ]
+        )
+        assert len(asked(running)) == 1
+        assert len(running.model.requests) == 3
+
+
+async def test_what_broke_off_is_paid_for_by_its_length_and_limits_hold(tmp_path: Path) -> None:
+    broken: Answer = [say("Hel"), TurnError("network", BROKEN.detail, can_retry=True, spent=Usage(9, 1, cost_usd=0.02))]
+    backend = limited(Limits(session=Limit(max_cost=0.03)), broken, broken, [say("Never said.")])
+    async with agent(tmp_path, backend=backend, permission=lambda _params: dismissed()) as running:
+        await running.prompt("go")
+        assert len(running.model.requests) == 2
+        assert said(running)[-1].startswith("Stopped: this session has cost $0.04, and its limit is $0.03.")
+        await running.prompt("/cost")
+        assert said(running)[-1] == snapshot("""\
+**This session has cost $0.04.**
+
+| model | for | calls | read | of it cached | put into cache | written | of it thought | cost |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| `fake/model` | broken off | 2 | 18 | 0 | 0 | 2 | 0 | $0.04 |
+
+What answers cost that broke off is estimated, by their length.\
+""")
+
+
+async def test_no_other_model_is_asked_beyond_a_limit(tmp_path: Path) -> None:
+    backend = limited(Limits(Limit(max_steps=1)), [say("Hel"), BROKEN])
+    other = ScriptedModel([[say("Never said.")]], model="fake/other")
+    backend.by_name, backend.persistence = {"fake/other": other}, Persistence(0, ("fake/other",))
+    async with agent(tmp_path, backend=backend, permission=lambda _params: dismissed()) as running:
+        assert await running.prompt("go") == {"stopReason": "max_turn_requests"}
+        assert other.requests == []
 
 
 async def test_nobody_is_asked_for_a_title(tmp_path: Path) -> None:

@@ -13,8 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openhands_acp.engine.budget import Limit, Limits
-from openhands_acp.engine.events import Entry, PermissionDecided, TurnStarted, Usage, UsageEvent
+from openhands_acp.engine.events import (
+    ActionEvent,
+    Entry,
+    MessageEvent,
+    PermissionDecided,
+    TurnStarted,
+    Usage,
+    UsageEvent,
+)
 from openhands_acp.engine.ports import Finish
+from openhands_acp.engine.tool import TurnError
+from openhands_acp.engine.waiting import Persistence
 from tests.harness.check import TestBackend, agent
 from tests.harness.editor import allowed
 from tests.harness.model import Answer, ScriptedModel, call, say
@@ -34,6 +44,10 @@ LIMITS = st.builds(
 )
 
 
+def _broken(spent: Usage) -> TurnError:
+    return TurnError("network", "The connection broke. Check the network.", can_retry=True, spent=spent)
+
+
 @dataclass(slots=True)
 class Allowed:
     """What is in force, as the person was told it: none of the engine's own arithmetic."""
@@ -48,7 +62,6 @@ class Allowed:
         self.cost += event.usage.cost_usd or 0
         self.unpriced += event.usage.cost_usd is None
         self.tokens += event.usage.input_tokens + event.usage.output_tokens
-        self.steps += event.purpose == "agent"
 
     def problems(self) -> list[str]:
         limit = self.limit
@@ -66,15 +79,27 @@ def calls_over_a_limit(entries: Sequence[Entry], limits: Limits) -> list[str]:
     session, turn = Allowed(limits.session), Allowed(limits.turn)
     found: list[str] = []
     has_allowed = False
+    begun: set[str | None] = set()
+
+    def asked(purpose: str) -> None:
+        if not has_allowed:
+            found.extend(f"{purpose}: {what}" for what in (*session.problems(), *turn.problems()))
+
     for entry in entries:
         match entry.event:
             case TurnStarted():
                 turn = Allowed(limits.turn)
             case PermissionDecided(option="allow_once" | "allow_always"):
                 has_allowed = True
+            case ActionEvent(response_id=answer) | MessageEvent(role="assistant", response_id=answer):
+                if answer not in begun:
+                    # Whether it came to its end or broke off.
+                    asked("agent")
+                    begun.add(answer)
+                    session.steps, turn.steps = session.steps + 1, turn.steps + 1
             case UsageEvent() as event:
-                if not has_allowed:
-                    found += [f"{event.purpose}: {what}" for what in (*session.problems(), *turn.problems())]
+                if event.purpose not in ("agent", "broken off"):
+                    asked(event.purpose)
                 session.take(event)
                 turn.take(event)
             case _:
@@ -84,17 +109,21 @@ def calls_over_a_limit(entries: Sequence[Entry], limits: Limits) -> list[str]:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    st.lists(st.tuples(st.booleans(), USAGES), min_size=1, max_size=8),
+    st.lists(st.tuples(st.sampled_from(["calls", "calls", "ends", "breaks off"]), USAGES), min_size=1, max_size=8),
     st.lists(USAGES, min_size=1, max_size=4),
     st.builds(Limits, LIMITS, LIMITS),
     st.lists(st.sampled_from(["once", "always"]), max_size=2),
 )
 def test_no_budget_is_exceeded_by_more_than_one_call(
-    steps: list[tuple[bool, Usage]], judgements: list[Usage], limits: Limits, choices: list[str]
+    steps: list[tuple[str, Usage]], judgements: list[Usage], limits: Limits, choices: list[str]
 ) -> None:
     answers: list[Answer] = [
-        [*(call("think", thought=f"Thought {number}.") if goes_on else say(f"{number}.")), Finish("stop", usage)]
-        for number, (goes_on, usage) in enumerate(steps)
+        [
+            *(call("think", thought=f"Thought {number}.") if what == "calls" else say(f"{number}.")),
+            *([_broken(usage)] if what == "breaks off" else []),
+            Finish("stop", usage),
+        ]
+        for number, (what, usage) in enumerate(steps)
     ]
     verdicts: list[Answer] = [
         [say('{"complete": false, "missing": "all"}'), Finish("stop", usage)] for usage in judgements
@@ -106,7 +135,9 @@ def test_no_budget_is_exceeded_by_more_than_one_call(
         return allowed(CHOICES[next(person, "stop")])
 
     async def run() -> None:
-        backend = TestBackend(ScriptedModel(answers), limits=limits, titles=True)
+        backend = TestBackend(ScriptedModel(answers[::2]), limits=limits, titles=True)
+        backend.by_name["fake/other"] = ScriptedModel(answers[1::2], model="fake/other")
+        backend.persistence = Persistence(1, ("fake/other",))
         backend.by_purpose["goal"] = ScriptedModel(verdicts, model="fake/judge")
         folder = Path(tempfile.mkdtemp(dir=parent))
         async with agent(folder, backend=backend, permission=lambda _params: decided()) as running:

@@ -62,6 +62,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
         monkeypatch.delenv(name)
     made = Machine(tmp_path)
     monkeypatch.setenv("OPENHANDS_PERSISTENCE_DIR", str(tmp_path / "home"))
+    # Where people keep what is for every agent: this person has none.
+    monkeypatch.setenv("HOME", str(tmp_path))
     made.project.mkdir()
     (tmp_path / "home").mkdir()
     (tmp_path / "home/acp.toml").write_text('titles = false\nlocal_servers = []\nmodels = ["fake/other"]\n')
@@ -117,11 +119,11 @@ class Window:
 
 
 @asynccontextmanager
-async def window(machine: Machine, *answers: Answer) -> AsyncGenerator[Window]:
-    """Run one process's agent; afterwards its wire must have been sound."""
+async def window(machine: Machine, *answers: Answer, chosen: str | None = "fake/model") -> AsyncGenerator[Window]:
+    """Run one process's agent; afterwards its wire must have been sound. `chosen` is the command line's."""
     model = ScriptedModel(answers)
     knows_nothing = Catalogue({}, lambda _model: None, lambda _model: False)
-    backend = Backend(Options("fake/model"), library=ModelLibrary(lambda _settings: model, knows_nothing))
+    backend = Backend(Options(chosen), library=ModelLibrary(lambda _settings: model, knows_nothing))
     channel = MemoryChannel()
     editor = Editor(channel)
     connection = Connection("0", lambda peer, client: Agent(peer, client, backend))
