@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from openhands_acp.engine.cards import Shown
-from openhands_acp.engine.messages import Image, JsonObject, Part
+from openhands_acp.engine.messages import AssistantMessage, Image, JsonObject, Part, UserMessage
 from openhands_acp.engine.ports import ToolSpec
 
+_LABEL = 100
 Status: TypeAlias = Literal["connecting", "ready", "failed", "disabled", "needs_login", "untrusted"]
 
 
@@ -29,6 +30,11 @@ class RemoteTool:
     """As the server claims, as all that follows (annotations): a hint, and never more than that."""
     is_destructive: bool = True
     is_open_world: bool = True
+
+    @property
+    def label(self) -> str:
+        """Return what the person knows it by, on one line."""
+        return " ".join((self.title or self.name).split())[:_LABEL]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +78,40 @@ class ServerState:
     prompts: int = 0
     resources: int = 0
     error: str = ""
-    """In words, with the end of what it said on stderr."""
+    """In words; after its first line, the end of what it said on stderr. Of one that is ready: what is left out."""
+    instructions: str = ""
+    """The server's own words to the model about how to use it."""
 
 
 class RemoteFailure(Exception):
     """The server did not do it: gone, too slow, refused. The message is for the model, as `ToolError`'s."""
 
+
+@dataclass(frozen=True, slots=True)
+class SampleRequest:
+    """A server wants an answer of the session's model (MCP calls it sampling)."""
+
+    server: str
+    messages: tuple[UserMessage | AssistantMessage, ...]
+    system: str = ""
+    """What the server would have the model told first; it is the server's word, and no more than that."""
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    text: str
+    model: str
+    is_cut: bool = False
+    """It was longer than was allowed."""
+
+
+class SampleRefused(Exception):
+    """The person or the mode said no, or there is no model. The server is told the message."""
+
+
+Sample: TypeAlias = Callable[[SampleRequest], Awaitable[Sampled]]
+"""Asks the model for a server, after the person. Raises SampleRefused."""
 
 Progress: TypeAlias = Callable[[str], Awaitable[None]]
 """Told how far a call is, in words; each replaces the one before."""

@@ -129,6 +129,25 @@ def carries(pid: int, marks: Iterable[str]) -> bool:
     return False
 
 
+def families(roots: Iterable[int]) -> list[Process]:
+    """Find these processes and all that descends from them."""
+    found = {look(pid) for root in roots for pid in (root, *descendants(root))}
+    return [process for process in found if process is not None]
+
+
+def belonging(leader: int, mark: str) -> list[Process]:
+    """Find all that is left of a session that we started, also what lost its parent or left the session.
+
+    `mark` is in the environment of all of them (Linux; elsewhere they are as much as their group).
+    """
+    if not _ON_LINUX:
+        group = look(-leader)
+        return [group] if group else []
+    orphans = (child for child in children(os.getpid()) if child != leader)
+    ours = (child for child in orphans if session_of(child) == leader or carries(child, (mark,)))
+    return families([leader, *ours])
+
+
 # ---------------------------------------------------------------- ending
 
 

@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -23,13 +23,10 @@ from openhands_acp.engine.keys import INTERRUPT
 from openhands_acp.local.keyboard import makes_signals, takes_single_keys, waits_for_keyboard
 from openhands_acp.local.processes import (
     Process,
-    carries,
-    children,
-    descendants,
+    belonging,
     end_tree,
     end_tree_in_thread,
     interrupt,
-    look,
     session_of,
 )
 from openhands_acp.local.shell_state import arguments
@@ -157,14 +154,9 @@ class Shell:
 
     def find(self) -> list[Process]:
         """Find all that is left of its tree, also what lost its parent or left its session."""
-        own = self.process.pid
         if sys.platform != "linux":
             self.process.poll()
-            group = look(-own)
-            return [group] if group else []
-        orphans = (child for child in children(os.getpid()) if child != own)
-        marks = (self.mark,)
-        return families([own, *(child for child in orphans if session_of(child) == own or carries(child, marks))])
+        return belonging(self.process.pid, self.mark)
 
     async def end(self) -> set[Process]:
         """End its tree, bounded; returns what it found. Call it shielded."""
@@ -241,12 +233,6 @@ def _set_up(terminal: int) -> None:
 
 
 # ---------------------------------------------------------------- the system
-
-
-def families(roots: Iterable[int]) -> list[Process]:
-    """Find these processes and all that descends from them."""
-    found = {look(pid) for root in roots for pid in (root, *descendants(root))}
-    return [process for process in found if process is not None]
 
 
 def exit_watch(process: subprocess.Popen[bytes]) -> int:

@@ -188,7 +188,7 @@ class Shell:
     def interrupt_if_asked(self, keys: str) -> None:
         """End it: there is no keyboard that could interrupt it."""
         if INTERRUPT in keys:
-            _end(self.process)
+            end_with_children(self.process)
 
     def bytes_waiting(self) -> int:
         return self.blocks.qsize() * _BLOCK
@@ -204,11 +204,11 @@ class Shell:
         return []
 
     async def end(self) -> set[Process]:
-        await anyio.to_thread.run_sync(_end, self.process)
+        await anyio.to_thread.run_sync(end_with_children, self.process)
         return set()
 
     def end_in_thread(self) -> set[Process]:
-        _end(self.process)
+        end_with_children(self.process)
         return set()
 
     def release(self, *, keep_reading: bool) -> None:
@@ -253,7 +253,8 @@ def signal_name(number: int) -> str:
     return f"signal {number}"
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end_with_children(process: subprocess.Popen[bytes]) -> None:
+    """End a process and what Windows still knows to be its children. Blocks for a second or two at most."""
     if process.poll() is not None:
         return
     taskkill = ["taskkill", "/PID", str(process.pid), "/T", "/F"]

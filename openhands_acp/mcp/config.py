@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 Transport: TypeAlias = Literal["stdio", "http", "sse", "acp"]
+ClientAuthMethod: TypeAlias = Literal["none", "client_secret_post", "client_secret_basic", "private_key_jwt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,9 @@ class OAuth:
     client_name: str | None = None
     client_id: str | None = None
     client_secret: str | None = field(default=None, repr=False)
+    client_metadata_url: str | None = None
+    """Where the client's description is, which stands for its id then."""
+    client_auth_method: ClientAuthMethod | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +44,7 @@ class ServerConfig:
     call_timeout: float = 300.0
     """Seconds without a sign of life: progress begins them anew."""
     is_enabled: bool = True
+    is_trusted: bool = True
+    """False: a project names it that nobody has trusted yet; it is not connected, and shown as such."""
     problem: str = ""
     """Why it cannot be used, in words; it is shown as failed then."""

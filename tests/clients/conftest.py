@@ -1,7 +1,7 @@
 """One fake provider for all clients, behind their servers; and which clients there are.
 
-The TypeScript SDK needs Node, which `make test` cannot install: without it that client is left out,
-aloud, except in CI, where its absence is a failure.
+The TypeScript SDK and the published MCP server need Node, which `make test` cannot install: without it they are left
+out, aloud, except in CI, where their absence is a failure.
 """
 
 from __future__ import annotations
@@ -16,15 +16,20 @@ from tests.clients.scenarios import provider_script
 from tests.harness.provider import Provider
 
 _HERE = Path(__file__).parent
-_IS_LEFT_OUT = not (_HERE / "node_modules/@agentclientprotocol/sdk").is_dir() and not os.environ.get("CI")
+_NEEDS = {
+    "test_typescript_sdk.py": "@agentclientprotocol/sdk",
+    "test_published_server.py": "@modelcontextprotocol/server-everything",
+}
 
-collect_ignore = ["test_typescript_sdk.py"] if _IS_LEFT_OUT else []
+collect_ignore = [
+    name for name, needed in _NEEDS.items() if not (_HERE / "node_modules" / needed).is_dir() and "CI" not in os.environ
+]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _IS_LEFT_OUT:
-        why = "left out: the TypeScript SDK is not installed; with Node on the PATH, `make test` installs it"
-        terminalreporter.write_line(f"tests/clients/test_typescript_sdk.py {why}")
+    for name in collect_ignore:
+        why = f"left out: {_NEEDS[name]} is not installed; with Node on the PATH, `make test` installs it"
+        terminalreporter.write_line(f"tests/clients/{name} {why}")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,131 @@
+"""A server as a program of this machine, as a transport of FastMCP: lines of JSON on its stdin and stdout.
+
+FastMCP's own would let a session's end wait for seconds, and kills no more than a process group. Lines that are no
+messages are kept for whoever asks why nothing works.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import mcp_types
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from fastmcp.client.transports import ClientTransport
+from mcp import ClientSession
+from mcp.shared.message import SessionMessage
+from pydantic import ValidationError
+
+from openhands_acp.engine.programs import Program
+from openhands_acp.mcp.config import ServerConfig
+
+logger = logging.getLogger(__name__)
+
+_LONGEST = 64 << 20
+"""Bytes of one message; a server that sends more is not listened to any longer."""
+_LAST_LINES = 8
+"""Of its stderr, where it is asked why nothing works."""
+_JUNK = 300
+"""Characters of what is no message that are worth telling."""
+
+
+@ClientTransport.register
+class StdioTransport:
+    """One connection; the program starts with it, and is ended with it. It cannot be used a second time."""
+
+    legacy_only = False
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        start: Callable[[], Awaitable[Program]],
+        started: Program | None,
+        lost: Callable[[], None],
+    ) -> None:
+        """`started` is the program where it runs already; `lost` is told when it says no more."""
+        self._config = config
+        self._start = start
+        self._lost = lost
+        self._program = started
+        self._junk = ""
+        self._is_too_long = False
+
+    @asynccontextmanager
+    async def connect_session(
+        self, *, transport_options: object = None, **session_kwargs: Any
+    ) -> AsyncGenerator[ClientSession]:
+        """Start the program. Raises OSError as the system does."""
+        program = self._program = self._program or await self._start()
+        from_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+        # Without bound: whoever cancels a call may not have to wait until a server that hangs reads that it has.
+        outgoing, to_server = anyio.create_memory_object_stream[SessionMessage](math.inf)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._listen, program, from_server)
+                tasks.start_soon(self._speak, program, to_server)
+                async with ClientSession(incoming, outgoing, **session_kwargs) as session:
+                    yield session
+                tasks.cancel_scope.cancel()
+        finally:
+            for stream in (from_server, incoming, outgoing, to_server):
+                stream.close()
+            await program.end()
+
+    async def close(self) -> None:
+        if self._program is not None:
+            await self._program.end()
+
+    def get_session_id(self) -> None:
+        """There is no such thing here."""
+
+    def why(self) -> str:
+        """Say what became of the program, and the end of what it said; empty where there is nothing to say."""
+        if self._program is None:
+            return ""
+        told = [self._program.outcome]
+        if self._is_too_long:
+            told.append(f"it sent a message of more than {_LONGEST >> 20} MB")
+        if self._junk:
+            told.append(f"it prints on stdout what is not the protocol: {self._junk!r}")
+        said = self._program.said().splitlines()[-_LAST_LINES:]
+        return "\n".join(["; ".join(filter(None, told)), *said]).rstrip()
+
+    async def _listen(self, program: Program, to: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
+        line, looked = bytearray(), 0
+        async with to:
+            while len(line) <= _LONGEST and (block := await program.receive()):
+                line += block
+                while (end := line.find(b"\n", looked)) >= 0:
+                    message = self._read(bytes(line[:end]))
+                    del line[: end + 1]
+                    looked = 0
+                    if message is not None:
+                        with contextlib.suppress(anyio.BrokenResourceError):
+                            await to.send(SessionMessage(message))
+                looked = len(line)
+            self._is_too_long = len(line) > _LONGEST
+            # First: whoever asks why is to hear how it ended.
+            await program.end()
+            self._lost()
+
+    def _read(self, line: bytes) -> mcp_types.JSONRPCMessage | None:
+        try:
+            return mcp_types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+        except ValidationError:
+            text = line.decode(errors="replace").strip()
+            if text:
+                self._junk = text[:_JUNK]
+                logger.info("%s: no message: %s", self._config.name, self._junk)
+            return None
+
+    async def _speak(self, program: Program, messages: MemoryObjectReceiveStream[SessionMessage]) -> None:
+        async for message in messages:
+            text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
+            # One that is gone is known by its stdout.
+            with contextlib.suppress(OSError):
+                await program.send(text.encode() + b"\n")
