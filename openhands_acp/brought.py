@@ -1,4 +1,291 @@
-"""What a session was given besides a prompt: servers of tools, and what people wrote down for an agent.
+"""What a session was given besides its doors: servers of tools, and what people wrote down for an agent.
 
-A part of the composition, one for a session, loaded late. Asks nobody anything.
+A part of the composition, one for a session. Knows which files name servers, and which source counts more; knows
+neither what a server is made of nor what a skill means, and asks nobody anything.
 """
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shlex
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import anyio
+import anyio.to_thread
+
+from openhands_acp.acp.doors import EditorPorts
+from openhands_acp.engine.inventory import Instruction, Inventory, Withheld, digest, quoted
+from openhands_acp.engine.messages import JsonObject
+from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.programs import Program, Programs
+from openhands_acp.engine.remote_requests import RemoteRequests
+from openhands_acp.engine.servers import Servers
+from openhands_acp.lenient import as_table
+from openhands_acp.mcp.client import McpServers
+from openhands_acp.mcp.config import ServerConfig
+from openhands_acp.mcp.doors import FIRST_WAIT, Login, ServerDoors
+from openhands_acp.providers import KEY_NAMES
+
+if TYPE_CHECKING:
+    # Of sessions that have servers.
+    from openhands_acp.mcp_files import Found
+
+logger = logging.getLogger(__name__)
+
+_PROJECT_FILES = (".mcp.json", ".openhands/mcp.json")
+_MANIFESTS = (".claude-plugin", ".plugin")
+_PLUGIN_VARIABLES = ("CLAUDE_PLUGIN_ROOT", "OPENHANDS_PLUGIN_ROOT")
+_SECRET_NAME = re.compile(r"(?i)key|token|secret|passw|auth|credential|cookie")
+_FAREWELL = 3.0
+"""Seconds for servers to end when their session closes."""
+
+
+class Connections(Servers, Protocol):
+    """Servers that are connected as they are configured (`mcp.client.McpServers`)."""
+
+    def configure(self, configs: Sequence[ServerConfig]) -> None: ...
+
+    async def run(self) -> None:
+        """Keep them connected until it is cancelled."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads what people wrote down (`extensions.reader.Reader`)."""
+
+    async def look(self, covers: Callable[[Withheld], bool], /) -> Inventory: ...
+
+    async def near(self, paths: Collection[AbsPath], /) -> tuple[Instruction, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Where a session is, and what its servers work with."""
+
+    home: Path
+    """Where the person's own files are: ~/.openhands."""
+    roots: tuple[AbsPath, ...]
+    covers: Callable[[Withheld], bool]
+    """Tells whether the person trusts something of a project's."""
+    environ: Callable[[], Awaitable[Mapping[str, str]]]
+    """What files may fill in; in a project's, the keys of model providers are not."""
+    open_programs: Callable[[], Programs]
+    requests: RemoteRequests
+    learn: Callable[[str], None] = lambda _key: None
+    """Told what must not be shown."""
+    disabled_skills: tuple[str, ...] = ()
+    first_wait: float = FIRST_WAIT
+
+
+def open_brought(around: Around, editor: EditorPorts) -> Brought:
+    """Open what a session was given; nothing is read, imported or connected yet."""
+
+    def authorize(config: ServerConfig, login: Login) -> object:
+        from openhands_acp.mcp.oauth import Authorizer
+        from openhands_acp.mcp.tokens import TokenFolder
+
+        tokens = TokenFolder(around.home / "acp" / "mcp-tokens")
+        return Authorizer(tokens, editor.open_person(), around.learn)(config, login)
+
+    def over_acp(config: ServerConfig) -> object:
+        from openhands_acp.mcp.over_acp import OverAcpTransport
+
+        return OverAcpTransport(config.url, editor.mcp)
+
+    def open_reader() -> Reader:
+        from openhands_acp.extensions.reader import Reader
+
+        return Reader(around.home, around.roots, around.disabled_skills)
+
+    doors = ServerDoors(
+        around.roots,
+        _LatePrograms(around.open_programs),
+        around.requests,
+        around.requests.sample,
+        authorize,
+        over_acp,
+        editor.offer,
+        around.first_wait,
+    )
+    return Brought(around, McpServers(doors), open_reader, editor.mcp_servers)
+
+
+@dataclass(frozen=True, slots=True)
+class _LatePrograms:
+    """Programs of a session, of which most have none."""
+
+    open: Callable[[], Programs]
+
+    async def start(self, command: str, args: Sequence[str], env: Mapping[str, str], cwd: str) -> Program:
+        programs = await anyio.to_thread.run_sync(self.open)
+        return await programs.start(command, args, env, cwd)
+
+
+@dataclass(slots=True)
+class Brought:
+    around: Around
+    servers: Connections
+    _open_reader: Callable[[], Reader]
+    named: tuple[JsonObject, ...] = ()
+    """Servers, as the client names them now; they count from the next look on."""
+    _reader: Reader | None = None
+    _scope: anyio.CancelScope | None = None
+    _ended: anyio.Event = field(default_factory=anyio.Event)
+
+    async def look_around(self) -> Inventory:
+        """Look at what there is now; servers that are new are connected from now on, those that are gone end."""
+        self._reader = self._reader or await anyio.to_thread.run_sync(self._open_reader)
+        inventory = await self._reader.look(self.around.covers)
+        files = list(self._files(inventory))
+        if not files and not self.named:
+            self.servers.configure(())
+            return inventory
+        # Only for files: it may have to wait for the login shell.
+        environ = await self.around.environ() if files else dict[str, str]()
+        found, withheld = await anyio.to_thread.run_sync(self._read, files, environ)
+        self.servers.configure(found.servers)
+        for secret in (secret for config in found.servers for secret in _secrets(config)):
+            self.around.learn(secret)
+        return replace(
+            inventory,
+            problems=(*inventory.problems, *found.problems),
+            withheld=(*inventory.withheld, *withheld),
+        )
+
+    async def rules_near(self, paths: tuple[AbsPath, ...]) -> tuple[Instruction, ...]:
+        """Look for the rules of the folders that files are in."""
+        return await self._reader.near(paths) if self._reader is not None else ()
+
+    async def serve(self) -> None:
+        """Keep the servers connected until the session closes; returns at once where they are already."""
+        if self._scope is not None:
+            return
+        try:
+            with anyio.CancelScope() as self._scope:
+                await self.servers.run()
+        finally:
+            self._ended.set()
+
+    async def close(self) -> None:
+        """End the servers. Bounded."""
+        if self._scope is not None:
+            self._scope.cancel()
+            with anyio.move_on_after(_FAREWELL, shield=True):
+                await self._ended.wait()
+
+    def _files(self, inventory: Inventory) -> Iterator[_File]:
+        """Find the files that name servers, those first that count more."""
+        home = self.around.home
+        yield from _existing(home / "mcp.json", home)
+        for root in self.around.roots:
+            for name in _PROJECT_FILES:
+                yield from _existing(Path(root, name), Path(root), AbsPath(root))
+        for path in inventory.server_files:
+            folder = Path(path).parent
+            # A plugin's manifest stands in a folder of its own in the plugin's.
+            yield from _existing(Path(path), folder.parent if folder.name in _MANIFESTS else folder, is_plugins=True)
+
+    def _read(self, files: Sequence[_File], environ: Mapping[str, str]) -> tuple[Found, list[Withheld]]:
+        from openhands_acp.mcp_files import merged, read_file
+
+        public = {name: value for name, value in environ.items() if name not in KEY_NAMES}
+        layers, problems, withheld = [_given(self.named)], list[str](), list[Withheld]()
+        for file in files:
+            known = public if file.root or file.is_plugins else environ
+            if file.is_plugins:
+                known = {**known, **dict.fromkeys(_PLUGIN_VARIABLES, str(file.folder))}
+            found = read_file(file.path, known, file.folder)
+            problems += found.problems
+            configs = found.servers
+            if file.root is not None:
+                things = {name: _withheld(file, name, entry) for name, entry in found.entries.items()}
+                configs = tuple([replace(each, is_trusted=self.around.covers(things[each.name])) for each in configs])
+                withheld += [things[each.name] for each in configs if not each.is_trusted]
+            layers.append(configs)
+        whole = merged(layers)
+        return replace(whole, problems=(*problems, *whole.problems)), withheld
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    folder: Path
+    """To which paths in it are relative."""
+    root: AbsPath | None = None
+    """Of the project that it belongs to: it counts once that is trusted."""
+    is_plugins: bool = False
+
+
+def _existing(path: Path, folder: Path, root: AbsPath | None = None, *, is_plugins: bool = False) -> Iterator[_File]:
+    if path.is_file():
+        yield _File(path, folder, root, is_plugins)
+
+
+def _given(named: Sequence[JsonObject]) -> tuple[ServerConfig, ...]:
+    if not named:
+        return ()
+    from openhands_acp.acp.given_servers import read_given
+
+    return tuple(
+        [
+            ServerConfig(
+                given.name,
+                "the editor",
+                given.transport,
+                command=given.command,
+                args=given.args,
+                env=given.env,
+                url=given.url,
+                headers=given.headers,
+                problem=given.problem,
+            )
+            for given in read_given(named)
+        ]
+    )
+
+
+# ---------------------------------------------------------------- trust
+
+
+def _withheld(file: _File, name: str, entry: Any) -> Withheld:
+    """Say what a project's server is: as it is written, with the project's own programs that it runs."""
+    assert file.root is not None
+    table = as_table(entry)
+    args = cast("list[object]", table["args"]) if isinstance(table.get("args"), list) else []
+    words = [str(word) for word in (table.get("command"), *args) if word is not None]
+    where = f"runs {quoted(shlex.join(words))}" if words else f"is at {quoted(str(table.get('url')))}"
+    scripts = [read for word in words if (read := _script(file.folder, word)) is not None]
+    written = json.dumps(entry, sort_keys=True)
+    what = f"{quoted(file.path.name)}: the MCP server {quoted(name)} {where}"
+    return Withheld(file.root, what, digest(str(file.path), name, written, *scripts))
+
+
+_LONGEST_SCRIPT = 1 << 20
+
+
+def _script(folder: Path, word: str) -> bytes | None:
+    """Return what is in a file of the project that a command names: it is trusted as it is."""
+    path = folder / word
+    try:
+        if os.path.isabs(word) and not path.is_relative_to(folder):
+            return None
+        with path.open("rb") as file:
+            return file.read(_LONGEST_SCRIPT)
+    except (OSError, ValueError):
+        return None
+
+
+def _secrets(config: ServerConfig) -> Iterator[str]:
+    for value in config.headers.values():
+        yield value
+        # What a server repeats of it comes without the scheme.
+        yield value.partition(" ")[2]
+    yield from (value for name, value in config.env.items() if _SECRET_NAME.search(name))
+    if config.oauth is not None and config.oauth.client_secret:
+        yield config.oauth.client_secret
