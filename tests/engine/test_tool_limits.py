@@ -1,0 +1,66 @@
+"""What a skill's `allowed-tools` lets through, however it is spelt."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openhands_acp.engine.messages import JsonObject
+from openhands_acp.engine.tool_limits import ToolLimit
+
+VIEW: JsonObject = {"command": "view", "path": "/p/a"}
+EDIT: JsonObject = {"command": "str_replace", "path": "/p/a"}
+
+
+def run(line: str) -> JsonObject:
+    return {"command": line}
+
+
+@pytest.mark.parametrize(
+    ("names", "tool", "arguments", "allowed"),
+    [
+        (("terminal",), "terminal", run("ls"), True),
+        (("Bash",), "terminal", run("rm -r x; ls"), True),
+        (("Bash",), "grep", {}, False),
+        (("Bash(git:*)",), "terminal", run("git status"), True),
+        (("Bash(git:*)",), "terminal", run("git"), True),
+        (("Bash(git:*)",), "terminal", run("gitk"), False),
+        (("Bash(git:*)",), "terminal", run("git status; rm x"), False),
+        (("Bash(git:*)",), "terminal", run("git log $(rm x)"), False),
+        (("Bash(git add *, npm test)",), "terminal", run("npm test"), True),
+        (("Bash(git add *, npm test)",), "terminal", run("npm test --watch"), False),
+        (("Bash(git:*)",), "terminal", run(""), True),
+        (("Bash(git:*)",), "terminal", {"command": "y", "is_input": True}, False),
+        (("Read",), "file_editor", VIEW, True),
+        (("Read",), "file_editor", EDIT, False),
+        (("Edit",), "file_editor", EDIT, True),
+        (("Write",), "apply_patch", {}, True),
+        (("Grep", "Glob"), "grep", {}, True),
+        (("Grep", "Glob"), "terminal", run("ls"), False),
+        (("mcp__github",), "github__list", {}, True),
+        (("mcp__github__list",), "github__list", {}, True),
+        (("mcp__github__list",), "github__delete", {}, False),
+        (("mcp__git",), "github__list", {}, False),
+        (("github__list",), "github__list", {}, True),
+        ((), "terminal", run("ls"), False),
+        ((), "think", {}, True),
+        ((), "invoke_skill", {}, True),
+        (("",), "terminal", run("ls"), False),
+    ],
+)
+def test_a_limit(names: tuple[str, ...], tool: str, arguments: JsonObject, allowed: bool) -> None:
+    assert (ToolLimit(names, "deploy").refusal(tool, arguments) is None) is allowed
+
+
+def test_a_refusal_says_what_is_left() -> None:
+    assert ToolLimit(("Read", "Grep"), "deploy").refusal("terminal", None) == (
+        "'deploy', which the person called, allows only Read, Grep until this turn ends; do it with these, or tell the "
+        "person what else it takes"
+    )
+
+
+@given(st.lists(st.text(max_size=20), max_size=3), st.text(max_size=20), st.text(max_size=20))
+def test_whatever_is_written_there_is_an_answer(names: list[str], tool: str, line: str) -> None:
+    said = ToolLimit(tuple(names), "x").refusal(tool, {"command": line})
+    assert said is None or said
