@@ -1,4 +1,4 @@
-"""The door to the person for more than yes and no: forms to fill in, and pages to visit."""
+"""The door to the person for more than yes and no: forms to fill in, buttons of any name, and pages to visit."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
+from openhands_acp.engine.cards import Card
 from openhands_acp.engine.messages import JsonObject, JsonValue
 
 
@@ -36,6 +37,32 @@ class Filled:
     values: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
 
 
+@dataclass(frozen=True, slots=True)
+class Button:
+    id: str
+    name: str
+    kind: Literal["allow_once", "allow_always", "reject_once"] | None = None
+    """What a client that answers for the person takes it for; None: only a person may choose it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A question with a few answers, for clients without forms: each has the buttons of a permission."""
+
+    tool_call_id: str
+    """Of a call that the client knows; the question is shown there."""
+    card: Card
+    """Alone tells the person everything, as that of a `Question`."""
+    buttons: tuple[Button, ...]
+    """First `allow_once`; where none allows, first `reject_once`: some clients choose the first unasked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    button: str
+    """Its id; always one of the question's."""
+
+
 Reply: TypeAlias = Filled | Literal["declined", "dismissed", "unable"]
 """Unable: this client has no such forms, or failed."""
 
@@ -43,6 +70,10 @@ Reply: TypeAlias = Filled | Literal["declined", "dismissed", "unable"]
 class Person(Protocol):
     async def fill(self, form: Form) -> Reply:
         """Show a form and wait. What comes back fits the schema."""
+        ...
+
+    async def pick(self, pick: Pick) -> Picked | Literal["dismissed", "unable"]:
+        """Show buttons and wait. Dismissed: the person wants the turn to stop."""
         ...
 
     async def visit(self, link: Link) -> Reply:
@@ -58,6 +89,9 @@ class Nobody:
     """A client that has neither."""
 
     async def fill(self, form: Form) -> Reply:
+        return "unable"
+
+    async def pick(self, pick: Pick) -> Picked | Literal["dismissed", "unable"]:
         return "unable"
 
     async def visit(self, link: Link) -> Reply:
