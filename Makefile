@@ -12,7 +12,7 @@ export LITELLM_LOCAL_MODEL_COST_MAP = True
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 COMPILE = $(BIN)/python -m compileall -q openhands_acp $(VENV)/lib >/dev/null || true
 
-.PHONY: demo test quick check format bench small-model schemas clean
+.PHONY: demo test quick check format bench browser small-model schemas clean
 
 demo: $(VENV)/.run
 	$(BIN)/openhands-acp demo $(ARGS)
@@ -33,6 +33,11 @@ format: $(VENV)/.dev
 bench: $(VENV)/.test
 	./.ci/openhands-tools .venv-openhands
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# With a Chromium of this machine: a page that is opened, clicked, typed into, and kept from what is not public.
+browser: $(VENV)/.test
+	$(INSTALL) -e '.[test,browser]'
+	$(BIN)/python -m pytest tests/browser/check_chromium.py $(ARGS)
 
 # With a server of a real small model: make small-model ARGS="http://127.0.0.1:8080/v1 openai/qwen2.5-coder-1.5b"
 small-model: $(VENV)/.test

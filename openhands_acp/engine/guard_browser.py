@@ -1,0 +1,58 @@
+"""Permission round a browser: a host is asked for before it is opened, and before anything is done on its pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from openhands_acp.engine.browser import Browser, Click, Open, Sight, Spot, Step, TypeInto
+from openhands_acp.engine.cards import ShownText
+from openhands_acp.engine.events import CallProgress
+from openhands_acp.engine.guard import Guard
+from openhands_acp.engine.guard_web import host_of, spelt
+from openhands_acp.engine.policy import Fetch
+from openhands_acp.engine.web import MovedElsewhere, Page, Unreachable
+
+_MOVES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedBrowser:
+    browser: Browser
+    guard: Guard
+
+    async def do(self, step: Step) -> Sight:
+        await self._permit(step)
+        for _ in range(_MOVES):
+            try:
+                return await self.browser.do(step)
+            except MovedElsewhere as moved:
+                shown = ShownText(f"Open {spelt(moved.url)}, where this leads to")
+                await self.guard.permit(Fetch(host_of(moved.url)), shown)
+                step = Open(moved.url)
+        raise Unreachable("the page leads from host to host without end")
+
+    async def _permit(self, step: Step) -> None:
+        match step:
+            case Open(url):
+                await self.guard.permit(Fetch(host_of(url)), ShownText(f"Open {spelt(url)} in a browser"))
+            case Click(element):
+                spot = await self.browser.spot(element)
+                what = f"Click {spelt(spot.element)} on {spelt(spot.url)}"
+                await self.guard.permit(Fetch(host_of(spot.url)), ShownText(what))
+            case TypeInto(element, text):
+                spot = await self.browser.spot(element)
+                what = f"Type {spelt(text)} into {spelt(spot.element)} on {spelt(spot.url)}"
+                await self.guard.permit(Fetch(host_of(spot.url)), ShownText(what))
+            case _:
+                # To look at what was opened already asks nobody.
+                self.guard.emit(CallProgress(self.guard.tool_call_id))
+
+    async def spot(self, element: int | None = None) -> Spot:
+        return await self.browser.spot(element)
+
+    async def content(self) -> Page:
+        self.guard.emit(CallProgress(self.guard.tool_call_id))
+        return await self.browser.content()
+
+    async def end(self) -> None:
+        await self.browser.end()
