@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Literal, TypeAlias
 
 from openhands_acp.engine.paths import AbsPath
@@ -23,6 +24,8 @@ class Instruction:
     """To what they apply: a root's own from the first prompt on, others when a file in there is touched."""
     text: str
     """Bounded; cut with a mark."""
+    family: Literal["", "claude", "gemini"] = ""
+    """The models for which it was written; empty: for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Paths:
     """Counts when a file that matches is touched: globs, relative to the project."""
 
     globs: tuple[str, ...]
+    patterns: tuple[str, ...] = ()
+    """The same as regular expressions, each for a whole path with slashes."""
 
 
 Trigger: TypeAlias = Keywords | Task | Paths | None
@@ -69,6 +74,10 @@ class Skill:
     """While a person has it carried out, no other tools run; None: all."""
     for_model: bool = True
     """False: only the person may call it, and the model is not told of it."""
+    for_person: bool = True
+    """False: it is no slash command."""
+    may_run: bool = True
+    """False: the commands in its text are not run, because nobody trusts them yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +113,34 @@ class AgentDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld:
+    """Something of a project's that could run or direct something, and that the person has not been asked about."""
+
+    folder: AbsPath
+    """The session's root that has it."""
+    what: str
+    """What exactly would run, in one line of Markdown: the person decides by this alone."""
+    digest: str
+    """Of all that it consists of (`digest`): it is trusted as it is, not as what it becomes later."""
+
+
+def quoted(text: str) -> str:
+    """Put somebody's text into `Withheld.what`: on one line and in quotes of its own, which it cannot leave."""
+    return f"`{' '.join(text.replace('`', chr(39)).split())}`"
+
+
+def digest(*parts: str | bytes) -> str:
+    """Return what tells these texts from any others."""
+    whole = sha256()
+    for part in parts:
+        piece = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
+        # With their lengths: else what is at the end of one could move to the beginning of the next.
+        whole.update(b"%d:" % len(piece))
+        whole.update(piece)
+    return whole.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """Everything that counts for a session now. Names are unique in each; the first found counts."""
 
@@ -115,10 +152,14 @@ class Inventory:
     identity: str = ""
     """What replaces the prompt's first line (SOUL.md)."""
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    server_files: tuple[AbsPath, ...] = ()
+    """Files of plugins and skills that name MCP servers; a project's only once it is trusted."""
     problems: tuple[str, ...] = ()
     """What was wrong in which file and line, for the person; all the rest counts."""
-    withheld: tuple[str, ...] = ()
-    """What a project has that counts only once it is trusted, in words."""
+    switched_off: tuple[str, ...] = ()
+    """Skills that the setting `disabled_skills` names."""
+    withheld: tuple[Withheld, ...] = ()
+    """What a project has that counts only once the person trusts it."""
 
 
 NOTHING = Inventory()
