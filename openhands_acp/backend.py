@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +20,13 @@ import anyio.from_thread
 import anyio.to_thread
 
 from openhands_acp import __version__
-from openhands_acp.acp.sessions import Defaults, EditorPorts, Kept, Listed, NotConfigured
+from openhands_acp.acp.doors import EditorPorts
+from openhands_acp.acp.sessions import Defaults, Kept, Listed, NotConfigured
 from openhands_acp.engine.cards import KeptOutput
 from openhands_acp.engine.choices import Choices
-from openhands_acp.engine.events import ConversationStarted, Entry, NoticeEvent
+from openhands_acp.engine.events import ConversationStarted, Entry, NoticeEvent, SystemPromptEvent
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import LLM, Terminals
+from openhands_acp.engine.ports import LLM
 from openhands_acp.engine.session import Session
 from openhands_acp.engine.session_ports import Beginning, Ports
 from openhands_acp.engine.tool import Tool
@@ -32,15 +34,21 @@ from openhands_acp.engine.waiting import Waiting
 from openhands_acp.models import ModelLibrary, Models, is_scripted
 from openhands_acp.options import Options
 from openhands_acp.providers import KEY_NAMES, missing
+from openhands_acp.rpc.json import JsonObject
 from openhands_acp.settings import Settings, load_settings
 from openhands_acp.store.journal import FileJournal
 from openhands_acp.store.library import Library, Stored
 from openhands_acp.store.outputs import keep
+from openhands_acp.store.trusted import Trusted
 
 if TYPE_CHECKING:
     from openhands_acp.archive import Archive
+    from openhands_acp.brought import Brought
     from openhands_acp.engine.hands import World
+    from openhands_acp.engine.inventory import Inventory
     from openhands_acp.engine.snapshots import Snapshots
+    from openhands_acp.engine.toolbox import Kit
+    from openhands_acp.engine.upkeep import Upkeep
     from openhands_acp.local.snapshots import LocalSnapshots
     from openhands_acp.tracing import Tracing
     from openhands_acp.workshop import Workshop
@@ -64,12 +72,15 @@ class Backend:
     _told: tuple[str, ...] = ()
     _models: Models = field(init=False)
     _journals: dict[str, FileJournal] = field(default_factory=dict[str, FileJournal])
-    _terminals: dict[str, Terminals] = field(default_factory=dict[str, Terminals])
+    _worlds: dict[str, World] = field(default_factory=dict[str, "World"])
     _snapshots: dict[str, LocalSnapshots] = field(default_factory=dict[str, "LocalSnapshots"])
     """Of the sessions that had a turn."""
     _windows: dict[str, int] = field(default_factory=dict[str, int])
     """Tokens that models can read, as their refusals told."""
     _waiting: Waiting = field(default_factory=Waiting)
+    _bringing: dict[str, Callable[[], Brought]] = field(default_factory=dict[str, "Callable[[], Brought]"])
+    """Open what a session was given, the first time that it is wanted."""
+    _brought: dict[str, Brought] = field(default_factory=dict[str, "Brought"])
     _tracing: Tracing | None = None
     _has_looked_for_tracing: bool = False
     _has_resumed: bool = False
@@ -132,48 +143,96 @@ class Backend:
 
         def open_world() -> World:
             world = self._workshop().open(settings, editor, outputs)
-            self._terminals[started.session_id] = world.terminals
+            self._worlds[started.session_id] = world
             return world
 
-        def open_snapshots() -> Snapshots:
-            # Late: a process in which nobody has prompted yet needs no database.
-            from openhands_acp.local.snapshots import LocalSnapshots
-
-            opened = LocalSnapshots(self._home() / "acp", started.session_id, started.roots)
-            self._snapshots[started.session_id] = opened
-            return opened
-
-        def tools() -> tuple[Tool, ...]:
+        def tools(inventory: Inventory) -> tuple[Tool, ...]:
             names = kept.tools if kept else ()
-            return self._workshop().tools(self._models.behind(started.model), names, settings.prompt)
+            return self._workshop().tools(self._models.behind(started.model), names, settings.prompt, inventory)
+
+        def describe() -> Awaitable[SystemPromptEvent]:
+            from openhands_acp.engine.inventory import NOTHING
+
+            return self._workshop().describe(started.roots, tools(NOTHING))
 
         async def open_llm(choice: str, thought_level: str, purpose: str) -> LLM:
             llm = await self._models.open(choice, thought_level, purpose)
             return llm if tracing is None else tracing.traced(started.session_id, llm, purpose)
 
         tracing = self._opened_tracing()
+        trust = Trusted(self._home() / "acp" / "trust.json", settings.trusted)
+        bring = self._bringing[started.session_id] = self._bringer(started, editor, trust, settings)
         ports = Ports(
             open_llm=open_llm,
             choices=self._models.choices,
             open_world=open_world,
             permissions=editor.permissions,
+            open_person=editor.open_person,
             journal=journal,
             publish=editor.publish if tracing is None else tracing.watched(started.session_id, editor.publish),
             drained=editor.drained,
-            describe=lambda: self._workshop().describe(started.roots, tools()),
-            open_snapshots=open_snapshots,
+            offer=editor.offer,
+            trust=trust,
+            open_upkeep=lambda: self._upkeep(started.session_id),
+            open_servers=lambda: bring().servers,
+            open_requests=lambda: bring().around.requests,
+            look_around=lambda: bring().look_around(),
+            rules_near=lambda paths: bring().rules_near(paths),
+            open_kit=cache(_open_kit),
+            describe=describe,
+            open_snapshots=lambda: self._open_snapshots(started),
+            open_subagent=Library(self._sessions()).subagents(started.session_id, _telling(editor)),
+            open_terminals=lambda: self._workshop().terminals(settings, editor, outputs),
             outputs=AbsPath(str(outputs)),
             keep=_keep,
             windows=self._windows,
             waiting=self._waiting,
         )
-        beginning = Beginning(
-            settings.limits,
-            kept.entries if kept else (),
-            critic=settings.critic,
-            persistence=settings.persistence,
+        history = kept.entries if kept else ()
+        return Session(
+            started, ports, tools, Beginning(settings.limits, history, settings.persistence, settings.critic)
         )
-        return Session(started, ports, tools, beginning)
+
+    def _open_snapshots(self, started: ConversationStarted) -> Snapshots:
+        # Late: a process in which nobody has prompted yet needs no database.
+        from openhands_acp.local.snapshots import LocalSnapshots
+
+        opened = LocalSnapshots(self._home() / "acp", started.session_id, started.roots)
+        self._snapshots[started.session_id] = opened
+        return opened
+
+    def _bringer(
+        self, started: ConversationStarted, editor: EditorPorts, trust: Trusted, settings: Settings
+    ) -> Callable[[], Brought]:
+        def bring() -> Brought:
+            if started.session_id not in self._brought:
+                self._brought[started.session_id] = self._bring(started, editor, trust, settings)
+            return self._brought[started.session_id]
+
+        return bring
+
+    def _bring(self, started: ConversationStarted, editor: EditorPorts, trust: Trusted, settings: Settings) -> Brought:
+        # Late: the answer to session/new needs nothing of it.
+        from openhands_acp.brought import Around, open_brought
+        from openhands_acp.engine.remote_requests import RemoteRequests
+
+        around = Around(
+            settings.home,
+            started.roots,
+            trust.covers,
+            environ=self._environ,
+            open_programs=lambda: self._workshop().programs(settings),
+            requests=RemoteRequests(editor.open_person()),
+            learn=self.learn,
+            disabled_skills=settings.disabled_skills,
+        )
+        return open_brought(around, editor)
+
+    def _upkeep(self, session_id: str) -> Upkeep:
+        # Late: few sessions are examined, exported or copied.
+        from openhands_acp.upkeep import SessionUpkeep
+
+        return SessionUpkeep(session_id, self._home, self.options, self.copied)
 
     def asked_by(self, session_id: str, meta: Mapping[str, Any]) -> None:
         if (tracing := self._opened_tracing()) is not None:
@@ -210,20 +269,9 @@ class Backend:
         return (self._settings or load_settings(self.options)).home
 
     def _journal(self, session_id: str, editor: EditorPorts, kept: Kept | None) -> FileJournal:
-        def tell(sentence: str) -> None:
-            logger.warning("%s", sentence)
-            editor.publish(NoticeEvent(str(uuid4()), "text", sentence))
-
-        def on_failure(sentence: str) -> None:
-            try:
-                anyio.from_thread.run_sync(tell, sentence)
-            except RuntimeError:
-                # Not in the thread that syncs: this is the loop itself.
-                tell(sentence)
-
         origin = kept.origin if kept else None
         stored = origin if isinstance(origin, Stored) else None
-        journal = Library(self._sessions()).journal(session_id, on_failure, stored)
+        journal = Library(self._sessions()).journal(session_id, _telling(editor), stored)
         if kept is not None and stored is None:
             # A copy, or OpenHands' own: a journal of ours begins with all of it, at the first turn.
             for entry in kept.entries:
@@ -235,17 +283,31 @@ class Backend:
         self._workshop().login.begin()
         await self._models.look_around(changed)
 
+    def name_servers(self, session: Session, mcp_servers: tuple[JsonObject, ...]) -> None:
+        self._bringing[session.id]().named = mcp_servers
+
+    async def serve(self, session: Session) -> None:
+        if (bring := self._bringing.get(session.id)) is not None:
+            await bring().serve()
+
     async def close_session(self, session: Session) -> None:
         journal = self._journals.pop(session.id)
+        del self._bringing[session.id]
+        if (brought := self._brought.pop(session.id, None)) is not None:
+            await brought.close()
         if (snapshots := self._snapshots.pop(session.id, None)) is not None:
             await snapshots.close()
-        if (terminals := self._terminals.pop(session.id, None)) is not None:
-            await terminals.end()
+        if (world := self._worlds.pop(session.id, None)) is not None:
+            await world.browser.end()
+            await world.terminals.end()
         journal.close()
         if self._tracing is not None:
             # Nobody waits for a collector: what it has not taken by then, it is sent behind our back, or never.
             with anyio.move_on_after(_SENDING):
                 await anyio.to_thread.run_sync(self._tracing.close_session, session.id, abandon_on_cancel=True)
+
+    async def _environ(self) -> Mapping[str, str]:
+        return await self._workshop().login.inherited()
 
     async def _environ_of_keys(self) -> Mapping[str, str]:
         # A program that prints a key is no business of another provider's key.
@@ -256,8 +318,32 @@ class Backend:
         return self._models.levels(model)
 
 
+def _telling(editor: EditorPorts) -> Callable[[str], None]:
+    """Return what tells the person that a journal cannot be written, from whichever thread."""
+
+    def tell(sentence: str) -> None:
+        logger.warning("%s", sentence)
+        editor.publish(NoticeEvent(str(uuid4()), "text", sentence))
+
+    def on_failure(sentence: str) -> None:
+        try:
+            anyio.from_thread.run_sync(tell, sentence)
+        except RuntimeError:
+            # Not in the thread that syncs: this is the loop itself.
+            tell(sentence)
+
+    return on_failure
+
+
 async def _keep(folder: AbsPath, name: str, text: str) -> KeptOutput | None:
     return await anyio.to_thread.run_sync(keep, Path(folder), name, text)
+
+
+def _open_kit() -> Kit:
+    # Late: only where a server has tools.
+    from openhands_acp.tools.remote_kit import RemoteKit
+
+    return RemoteKit()
 
 
 def _import_workshop() -> None:

@@ -24,6 +24,8 @@ commands:
   acp       speak ACP on stdin and stdout (what happens without a command)
   demo      watch the agent repair a small program here in the terminal; needs no key
   setup     choose a model, test its key and save both
+  doctor    look over the installation: settings, model, store, programs
+  mcp       add, list, remove and test MCP servers of your own
   sessions  list, show, export and delete the sessions on this machine
   schemas   print, or write to a directory, the JSON Schemas of the settings file and the journal
 
@@ -95,6 +97,18 @@ def _setup(words: list[str]) -> int:
     return setup()
 
 
+def _doctor(words: list[str]) -> int:
+    from openhands_acp.doctor import main as doctor
+
+    return doctor(words)
+
+
+def _mcp(words: list[str]) -> int:
+    from openhands_acp.mcp_commands import main as mcp
+
+    return mcp(words)
+
+
 def _sessions(words: list[str]) -> int:
     from openhands_acp.sessions import main as sessions
 
@@ -111,6 +125,8 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "acp": _acp,
     "demo": _demo,
     "setup": _setup,
+    "doctor": _doctor,
+    "mcp": _mcp,
     "sessions": _sessions,
     "schemas": _schemas,
 }
@@ -122,7 +138,8 @@ def _parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         prog="openhands-acp",
-        usage="openhands-acp [acp] [options]\n       openhands-acp demo | setup | sessions | schemas [options]",
+        usage="openhands-acp [acp] [options]\n"
+        "       openhands-acp demo | setup | doctor | mcp | sessions | schemas [options]",
         description="A coding agent for editors that speak the Agent Client Protocol.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -9,7 +9,6 @@ import json
 import re
 import tomllib
 from collections.abc import Collection, Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast, get_args
 
@@ -114,7 +113,7 @@ def keep_the_good(
         loc = each["loc"]
         counts_whole = loc[0] in whole and len(loc) > 1
         field = ".".join(str(part) for part in (*inside, *loc) if part != _KEY)
-        line = _line_of((*inside, *loc), text)
+        line = line_of((*inside, *loc), text)
         place = f"{path}, line {line}" if line else str(path)
         rest = f"; {'.'.join(map(str, loc[:2]))} is left out" if counts_whole else ""
         problems.append(f"{place}, {field}: {_said(kind, loc, each['type'], each['msg'])}{rest}")
@@ -130,6 +129,9 @@ def _said(kind: type[BaseModel], loc: _Loc, error: str, message: str) -> str:
     """Word one error for a person. The value is never shown: it may be a key."""
     if error == "extra_forbidden":
         names = _model_at(kind, loc).model_fields
+        # Late: hardly anybody misspells a setting.
+        from difflib import get_close_matches
+
         near = get_close_matches(str(loc[-1]), names, n=1)
         return f"no such setting; did you mean {near[0]!r}?" if near else f"no such setting; known: {', '.join(names)}"
     if loc[-1] == _KEY:
@@ -163,7 +165,7 @@ def _drop(table: dict[str, Any], loc: _Loc) -> None:
     table.pop(str(loc[-1]), None)
 
 
-def _line_of(loc: _Loc, text: str) -> int | None:
+def line_of(loc: _Loc, text: str) -> int | None:
     """Find by search the line where the field at `loc` is set; TOML and JSON look alike enough."""
     at = 0
     found: int | None = None

@@ -19,7 +19,7 @@ import anyio.to_thread
 from openhands_acp.engine.messages import JsonValue
 from openhands_acp.engine.ports import LLM
 from openhands_acp.engine.tool import TurnError
-from openhands_acp.llm.model import ModelSettings
+from openhands_acp.llm.model import ModelSettings, is_loopback
 from openhands_acp.llm.thinking import levels
 from openhands_acp.model_list import Catalogue, ModelList
 from openhands_acp.model_sources import PROFILE
@@ -36,6 +36,7 @@ _SCRIPTED = "scripted/"
 _AS_THE_PROFILE_SAYS = ""
 """A thought level: of a profile that is chosen in a session that says nothing of it."""
 _OPENHANDS = "openhands/"
+_AS_OPENAI = "openai/"
 _GATEWAY = "https://llm-proxy.app.all-hands.dev"
 """OpenHands' own: a proxy of LiteLLM's."""
 
@@ -91,7 +92,7 @@ class Models:
         profile.
         """
         choice = self._settings.purposes.get(purpose, choice)
-        if purpose == "agent" and thought_level == "default" and choice.startswith(PROFILE):
+        if purpose in ("agent", "subagent") and thought_level == "default" and choice.startswith(PROFILE):
             thought_level = _AS_THE_PROFILE_SAYS
         if (choice, thought_level) not in self._opened:
             self._opened[choice, thought_level] = await self._open(choice, thought_level)
@@ -123,9 +124,10 @@ class Models:
         return await self._open_litellm(settings, level if level in levels(settings.model) else "default")
 
     async def _open_litellm(self, settings: Settings, thought_level: str) -> LLM:
+        # First, while LiteLLM may still be on its way: a server that is busy takes its time.
+        asked = await anyio.to_thread.run_sync(_located, settings, abandon_on_cancel=True)
         library = await self._load_library()
         key = settings.api_key or await self._asked_for(settings)
-        asked = await anyio.to_thread.run_sync(_located, settings, abandon_on_cancel=True)
         llm = library.open(
             replace(
                 asked,
@@ -139,10 +141,10 @@ class Models:
         )
         if settings.late_key is None:
             return llm
-        from openhands_acp.llm.rekeyed import Rekeyed
+        from openhands_acp.llm.rekeyed import rekeyed
 
         # A key that a program prints may expire: the next prompt asks for it again.
-        return Rekeyed(llm, self._forget)
+        return rekeyed(llm, self._forget)
 
     async def _asked_for(self, settings: Settings) -> Secret | None:
         """Return the key that is not written down, if there is to be one. Raises TurnError."""
@@ -171,8 +173,9 @@ class Models:
                 await self._loading.wait()
                 continue
             self._loading = anyio.Event()
+            model = self._settings.model
             try:
-                self._library = await anyio.to_thread.run_sync(import_litellm, abandon_on_cancel=True)
+                self._library = await anyio.to_thread.run_sync(import_litellm, model, abandon_on_cancel=True)
             finally:
                 self._loading.set()
                 self._loading = None
@@ -186,15 +189,15 @@ def is_scripted(model: str) -> bool:
     return model.startswith(_SCRIPTED)
 
 
-def import_litellm() -> ModelLibrary:
-    """Import LiteLLM and do what it puts off until its first request. Blocks for seconds."""
+def import_litellm(model: str | None = None) -> ModelLibrary:
+    """Import LiteLLM and do what it puts off until its first request, to this model. Blocks for seconds."""
     # Late, because it takes seconds, and in a thread, so that nobody waits who does not need it.
     # The collector would look at what is imported again and again, now (a fifth of the time) and while a model streams.
     gc.disable()
     try:
-        from openhands_acp.llm import calling, catalogue, via_litellm
+        from openhands_acp.llm import calling, catalogue, via_litellm, warming
 
-        via_litellm.prewarm()
+        warming.prewarm(model)
         entries = via_litellm.entries()
         known = catalogue.by_provider(entries, PROVIDERS, datetime.now(UTC).date())
         gc.freeze()
@@ -209,7 +212,7 @@ def import_litellm() -> ModelLibrary:
 def _located(settings: Settings) -> ModelSettings:
     """Say what is asked and where; a server on this machine is asked how much of a conversation it reads."""
     # Late, because no session waits for it.
-    from openhands_acp.llm.local_servers import OLLAMA, located, window_of
+    from openhands_acp.llm.local_servers import OLLAMA, located, window_at, window_of
 
     assert settings.model is not None
     found: Found | None = None
@@ -219,7 +222,10 @@ def _located(settings: Settings) -> ModelSettings:
         is_theirs = settings.model.startswith(_OPENHANDS)
         model = f"litellm_proxy/{settings.model.removeprefix(_OPENHANDS)}" if is_theirs else settings.model
         base_url = settings.base_url or (_GATEWAY if is_theirs else None)
-        return ModelSettings(model, base_url=base_url, context_window=settings.context_window, extra=_extra(settings))
+        window = settings.context_window
+        if window is None and base_url and is_loopback(base_url) and model.startswith(_AS_OPENAI):
+            window = window_at(base_url, model.removeprefix(_AS_OPENAI))
+        return ModelSettings(model, base_url=base_url, context_window=window, extra=_extra(settings))
     window = settings.context_window or window_of(found)
     # Else it reads 4,096 tokens, whatever the model can, and forgets the rest without a word.
     more: Mapping[str, JsonValue] = {"num_ctx": window} if found.kind is OLLAMA and window else {}

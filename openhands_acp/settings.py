@@ -81,6 +81,12 @@ class Settings:
     """Where commands run, if the client offers terminals."""
     pass_env: tuple[str, ...]
     """Variables with keys of model providers that commands may see."""
+    trusted: tuple[str, ...]
+    """Whole paths of folders whose projects are trusted."""
+    disabled_skills: tuple[str, ...]
+    """Names of skills that are not to be used."""
+    fetch_private: tuple[str, ...]
+    """Hosts and networks that are not public and may be fetched all the same."""
     secrets: tuple[Secret, ...]
     """Every key that is in a file, in force or not: what must never be written to a log."""
     problems: tuple[str, ...]
@@ -135,6 +141,9 @@ def load_settings(
         extra=chosen.extra,
         terminal=acp.terminal,
         pass_env=tuple(acp.pass_env),
+        disabled_skills=tuple(acp.disabled_skills),
+        trusted=tuple(filter(os.path.isabs, map(os.path.expanduser, acp.trusted))),
+        fetch_private=tuple(acp.fetch_private),
         secrets=_secrets(sources),
         problems=(*files.problems, *problems),
     )
@@ -196,6 +205,11 @@ def _sources(files: _Files, environ: Mapping[str, str], in_force: str | None) ->
     if in_force and sources.model_of(in_force) is None:
         known = ", ".join(files.profiles) or "none"
         problems.append(f"no profile {in_force.removeprefix(PROFILE)!r} names a model; the profiles are: {known}")
+    problems += [
+        f"{path}, trusted: {folder!r} is not a whole path, or one that begins with ~/"
+        for folder in files.acp.trusted
+        if not os.path.isabs(os.path.expanduser(folder))
+    ]
     # Several profiles may point to one file of a key.
     return sources, list(dict.fromkeys(problems))
 

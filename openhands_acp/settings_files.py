@@ -207,6 +207,21 @@ class AcpFile(BaseModel):
         description="Variables with keys of model providers that commands may see; else they see none.",
         examples=[["OPENAI_API_KEY"]],
     )
+    trusted: list[Words] = Field(
+        default=[],
+        description="Folders whose projects are trusted with all that they bring along: nobody is asked about it.",
+        examples=[["~/work"]],
+    )
+    fetch_private: list[Words] = Field(
+        default=[],
+        description="Hosts and networks that may be fetched from though they are not public.",
+        examples=[["localhost:3000", "*.corp.example", "10.0.0.0/8"]],
+    )
+    disabled_skills: list[Words] = Field(
+        default=[],
+        description="Names of skills that are not to be used, wherever they are from.",
+        examples=[["deploy"]],
+    )
     deadlines: DeadlinesTable | None = None
     limits: LimitsTable = LimitsTable.model_construct()
     purposes: PurposesTable = PurposesTable.model_construct()

@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from openhands_acp.engine.events import (
@@ -25,6 +26,7 @@ from openhands_acp.engine.events import (
 from openhands_acp.engine.messages import Message
 from openhands_acp.engine.ports import LLM, Chunk, Finish, ToolSpec
 from openhands_acp.engine.tool import TurnError
+from openhands_acp.engine.wrapped import Wrapped
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -101,7 +103,7 @@ class Tracing:
 
     def traced(self, session_id: str, llm: LLM, purpose: str) -> LLM:
         """Return the model with a span round each call of it."""
-        return _TracedLLM(llm, lambda: self._begin_call(session_id, llm.model, purpose))
+        return Wrapped(llm, partial(_ask, lambda: self._begin_call(session_id, llm.model, purpose)))
 
     def close_session(self, session_id: str) -> None:
         """Forget the session. May take seconds: sends what is not sent yet, called from a worker thread."""
@@ -169,37 +171,22 @@ class Tracing:
         return self._tracer.start_span(f"chat {name}", within, SpanKind.CLIENT, attributes)
 
 
-@dataclass(frozen=True, slots=True)
-class _TracedLLM:
-    llm: LLM
-    begin: Callable[[], Span]
-
-    @property
-    def model(self) -> str:
-        return self.llm.model
-
-    @property
-    def context_window(self) -> int | None:
-        return self.llm.context_window
-
-    @property
-    def sees_images(self) -> bool:
-        return self.llm.sees_images
-
-    async def stream(self, messages: list[Message], tools: tuple[ToolSpec, ...]) -> AsyncGenerator[Chunk]:
-        span, failure = self.begin(), "cut_short"
-        try:
-            async with aclosing(self.llm.stream(messages, tools)) as chunks:
-                async for chunk in chunks:
-                    if isinstance(chunk, Finish):
-                        failure = ""
-                        _measure(span, chunk)
-                    yield chunk
-        except TurnError as error:
-            failure = error.code
-            raise
-        finally:
-            _end(span, failure)
+async def _ask(
+    begin: Callable[[], Span], llm: LLM, messages: list[Message], tools: tuple[ToolSpec, ...]
+) -> AsyncGenerator[Chunk]:
+    span, failure = begin(), "cut_short"
+    try:
+        async with aclosing(llm.stream(messages, tools)) as chunks:
+            async for chunk in chunks:
+                if isinstance(chunk, Finish):
+                    failure = ""
+                    _measure(span, chunk)
+                yield chunk
+    except TurnError as error:
+        failure = error.code
+        raise
+    finally:
+        _end(span, failure)
 
 
 def _measure(span: Span, finish: Finish) -> None:

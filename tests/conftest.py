@@ -1,8 +1,13 @@
-"""Shared fixtures: which event loop the tests run on."""
+"""Shared fixtures: which event loop the tests run on; and for how long an example may take."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# An example takes as long as whoever shares the machine lets it.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 
 @pytest.fixture

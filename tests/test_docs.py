@@ -109,6 +109,8 @@ def test_a_command_line_is_understood(line: str, capsys: pytest.CaptureFixture[s
 def understood(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     if words and not words[0].startswith("-"):
         command, *rest = words
+        # Behind it is what another program is told.
+        rest = rest[: rest.index("--")] if "--" in rest else rest
         assert [word for word in rest if word.startswith("-") and word not in options_of(command, capsys)] == []
     else:
         parse(words)

@@ -62,6 +62,9 @@ def test_without_any_source_the_defaults_count(tmp_path: Path) -> None:
         extra={},
         terminal="local",
         pass_env=(),
+        trusted=(),
+        disabled_skills=(),
+        fetch_private=(),
         secrets=(),
         problems=(),
     )
@@ -87,6 +90,9 @@ def test_every_setting_of_the_file_counts(tmp_path: Path) -> None:
         prompt = "slim"
         terminal = "client"
         pass_env = ["OPENAI_API_KEY"]
+        trusted = ["/w"]
+        disabled_skills = ["x"]
+        fetch_private = ["localhost:3000"]
         [deadlines]
         connect = 1
         [limits.turn]
@@ -131,6 +137,9 @@ def test_every_setting_of_the_file_counts(tmp_path: Path) -> None:
         extra={},
         terminal="client",
         pass_env=("OPENAI_API_KEY",),
+        trusted=("/w",),
+        disabled_skills=("x",),
+        fetch_private=("localhost:3000",),
         secrets=(Secret("file-key"),),
         problems=(),
     )

@@ -12,7 +12,6 @@ from typing import Any, cast
 import anyio
 import anyio.to_thread
 
-from openhands_acp.acp.calls import Update
 from openhands_acp.acp.clients import Client
 from openhands_acp.acp.connection import auth_methods
 from openhands_acp.acp.content import to_prompt
@@ -39,7 +38,6 @@ from openhands_acp.acp.sessions import (
     Sessions,
 )
 from openhands_acp.engine.choices import Refused
-from openhands_acp.engine.commands import COMMANDS
 from openhands_acp.engine.cost import Used
 from openhands_acp.engine.events import Condensation, ConversationStateUpdateEvent, Durable, Entry, UsageEvent
 from openhands_acp.engine.paths import AbsPath
@@ -147,6 +145,12 @@ class Agent:
         turn = session.turn if is_first and self._client.reads_turn_usage else None
         return _prompt_reply(opened, answer, turn)
 
+    async def mcp_message(self, _call: Call, params: JsonObject) -> Reply:
+        return Reply(await self._sessions.mcp.asked(params))
+
+    def mcp_notification(self, params: JsonObject) -> None:
+        self._sessions.mcp.told(params)
+
     def cancel(self, params: JsonObject) -> None:
         self._sessions[read(OfSession, params).sessionId].session.cancel()
 
@@ -202,17 +206,12 @@ class Agent:
     async def _announce(self, session: Session, history: Callable[[], tuple[Entry, ...]] = tuple) -> None:
         await self._peer.outbox.flushed()
         await anyio.sleep(_ANNOUNCE_DELAY)
-        commands = [
-            {"name": command.name, "description": command.description}
-            | ({"input": {"hint": command.hint}} if command.hint else {})
-            for command in COMMANDS
-        ]
         await self._sessions.replay(session, history())
-        if session.id in self._sessions:
-            update = {"sessionUpdate": "available_commands_update", "availableCommands": commands}
-            self._peer.outbox.put(Update(session.id, update))
         self._sessions.announced(session)
-        await self._backend.warm_up(self._sessions.offer)
+        async with anyio.create_task_group() as tasks:
+            # At the same time: what is imported takes seconds, and servers take theirs to start.
+            tasks.start_soon(self._backend.warm_up, self._sessions.offer)
+            await self._sessions.serve(session)
 
     def _defaults(self) -> Defaults:
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from openhands_acp.acp.content import locations_to_wire, shown_to_wire
+from openhands_acp.engine.cards import Card
 from openhands_acp.engine.ports import Answer, Option, Question
 from openhands_acp.rpc.errors import RemoteError
 
@@ -23,16 +24,7 @@ class EditorPermissions:
     ask_client: Ask
 
     async def ask(self, question: Question) -> Answer:
-        card = question.card
-        call = {
-            "toolCallId": question.tool_call_id,
-            "title": card.title,
-            "kind": card.kind,
-            "status": "pending",
-            "content": shown_to_wire(card.shown),
-            "locations": locations_to_wire(card.locations),
-            "rawInput": question.raw_input,
-        }
+        call = pending_call(question.tool_call_id, question.card) | {"rawInput": question.raw_input}
         options = [_option_to_wire(option) for option in question.options]
         params = {"sessionId": self.session_id, "toolCall": call, "options": options}
         try:
@@ -42,6 +34,18 @@ class EditorPermissions:
             logger.warning("session/request_permission: %s", error)
             return "reject_once"
         return _chosen(answer, question)
+
+
+def pending_call(tool_call_id: str, card: Card) -> dict[str, Any]:
+    """Return the call that a question is about, as far as its card tells."""
+    return {
+        "toolCallId": tool_call_id,
+        "title": card.title,
+        "kind": card.kind,
+        "status": "pending",
+        "content": shown_to_wire(card.shown),
+        "locations": locations_to_wire(card.locations),
+    }
 
 
 def _chosen(answer: Any, question: Question) -> Answer:
@@ -63,7 +67,8 @@ def _option_to_wire(option: Option) -> dict[str, Any]:
     """
     if option.is_deliberate:
         return {"optionId": f"deliberate_{option.id}", "name": option.name, "kind": "reject_always"}
-    return {"optionId": option.id, "name": option.name, "kind": option.id}
+    kind = "allow_always" if option.id == "allow_widely" else option.id
+    return {"optionId": option.id, "name": option.name, "kind": kind}
 
 
 def member(value: Any, name: str) -> Any:

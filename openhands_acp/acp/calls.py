@@ -29,6 +29,7 @@ from openhands_acp.engine.events import (
 )
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.subagent_events import SubagentStep
 from openhands_acp.rpc.outbox import Outgoing
 
 CallEvent: TypeAlias = (
@@ -42,6 +43,7 @@ CallEvent: TypeAlias = (
     | AgentErrorEvent
     | CheckpointTaken
     | QuestionAnswered
+    | SubagentStep
 )
 
 _JOINED = 16_000
@@ -61,10 +63,12 @@ class CallUpdate:
     drawn: list[str] = field(default_factory=list[str])
     ended: dict[str, Any] | None = None
     """How the command in the terminal ended."""
+    within: str = ""
+    """The call that it is nested in, for a client that nests calls."""
 
     def to_wire(self) -> dict[str, Any]:
         update = {"sessionUpdate": "tool_call_update", **self.fields}
-        meta: dict[str, Any] = {}
+        meta = _nested(self.within)
         if self.drawn:
             meta["terminal_output"] = {"terminal_id": self.terminal, "data": "".join(self.drawn)}
         if self.ended is not None:
@@ -98,6 +102,8 @@ class _Call:
     """It displays what we feed it; otherwise the command runs in it."""
     is_placed: bool = False
     """The terminal is in the call's content."""
+    within: str = ""
+    """The call that it is nested in."""
 
 
 @dataclass(slots=True)
@@ -108,6 +114,8 @@ class Calls:
     put: Callable[[Outgoing], None]
     draws: AbsPath | None = None
     """Set where the client displays terminals that we feed: the folder that commands run in."""
+    nests: bool = False
+    """The client shows what a sub-agent calls inside the call that it works for."""
     _open: dict[str, _Call] = field(default_factory=dict[str, _Call])
 
     def publish(self, event: CallEvent) -> None:
@@ -137,11 +145,28 @@ class Calls:
                 fields = _card(event.card, "question") | {"status": "completed", "content": shown_to_wire(shown)}
                 self._tell(event.tool_call_id, fields, shown)
                 del self._open[event.tool_call_id]
+            case SubagentStep():
+                self._stepped(event)
             case _:
                 assert_never(event)
 
+    def _stepped(self, event: SubagentStep) -> None:
+        if not (event.is_own or self.nests):
+            # A line in the card of the task.
+            return
+        known = self._open.get(event.tool_call_id)
+        content = _content(known, event.shown) if known is not None else shown_to_wire(event.shown)
+        fields = _card(event.card, event.tool_name) | {"status": event.status, "content": content}
+        self._tell(event.tool_call_id, fields, event.shown, within=event.within)
+        del self._open[event.tool_call_id]
+
     def _asked(self, event: CallDelta | ActionEvent) -> None:
         if event.card is None:
+            return
+        if isinstance(event, CallDelta) and event.within:
+            if event.is_own or self.nests:
+                fields = _card(event.card, event.tool_name)
+                self._tell(event.tool_call_id, fields, event.card.shown, within=event.within)
             return
         is_run = event.card.kind == "execute"
         if self.draws is not None and is_run and isinstance(event, CallDelta):
@@ -151,14 +176,23 @@ class Calls:
         fields = _card(event.card, event.tool_name) | raw_input
         self._tell(event.tool_call_id, fields, event.card.shown, is_run=is_run)
 
-    def _tell(self, call_id: str, fields: dict[str, Any], shown: tuple[Shown, ...], *, is_run: bool = False) -> None:
+    def _tell(
+        self,
+        call_id: str,
+        fields: dict[str, Any],
+        shown: tuple[Shown, ...],
+        *,
+        is_run: bool = False,
+        within: str = "",
+    ) -> None:
         if (call := self._open.get(call_id)) is not None:
             call.asked = shown
             self._update(call, fields)
             return
-        call = _Call({"toolCallId": call_id, "status": "pending", **fields}, shown)
+        within = within if self.nests else ""
+        call = _Call({"toolCallId": call_id, "status": "pending", **fields}, shown, within=within)
         self._open[call_id] = call
-        update = {"sessionUpdate": "tool_call", **call.fields}
+        update = {"sessionUpdate": "tool_call", **call.fields} | ({"_meta": _nested(within)} if within else {})
         if self.draws is not None and is_run:
             call.terminal, call.is_drawn = call_id, True
             update["_meta"] = {"terminal_info": {"terminal_id": call_id, "cwd": self.draws}}
@@ -220,7 +254,7 @@ class Calls:
             pieces = [drawn] if drawn else []
             self.put(CallUpdate(self.session_id, told, call.terminal or "", pieces, ended))
         else:
-            self.put(CallUpdate(self.session_id, told))
+            self.put(CallUpdate(self.session_id, told, within=call.within))
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +291,11 @@ def _content(call: _Call, shown: tuple[Shown, ...]) -> list[dict[str, Any]]:
         return shown_to_wire(shown)
     rest = [item for item in shown if not isinstance(item, ShownCommand)]
     return [{"type": "terminal", "terminalId": call.terminal}, *shown_to_wire(rest)]
+
+
+def _nested(within: str) -> dict[str, Any]:
+    """`_meta` of a call inside another, as clients know it from claude-agent-acp; the protocol has no place for it."""
+    return {"claudeCode": {"parentToolUseId": within}} if within else {}
 
 
 def _ended(raw_output: JsonObject) -> dict[str, Any]:

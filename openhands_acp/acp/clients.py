@@ -20,10 +20,16 @@ class Client:
     draws_terminals: bool = False
     """Displays terminals that we feed; said in `_meta`, for the protocol has no place for it yet."""
     has_terminal_auth: bool = False
+    has_forms: bool = False
+    """Shows a person questions to fill in (elicitation)."""
+    has_links: bool = False
+    """Takes a person to a page, and never shows us what they do there."""
     shows_compactions: bool = False
     """Has a place of its own for them (a draft of the protocol); else they are told in the chat alone."""
     reads_turn_usage: bool = False
     """Takes what a turn used in its answer; not stable in the protocol yet, so it has no capability."""
+    nests_calls: bool = False
+    """Shows what sub-agents call inside the call that they work for; said in `_meta`, as claude-agent-acp has it."""
 
     @property
     def may_hold_unsaved_files(self) -> bool:
@@ -42,6 +48,8 @@ def client_from(params: Mapping[str, Any]) -> Client:
         _mapping(capabilities.get("fs")),
         _mapping(capabilities.get("_meta")),
     )
+    # Each kind by itself: unlike with MCP, an empty capability offers none.
+    elicitation = _mapping(capabilities.get("elicitation"))
     name = str(info.get("name", ""))
     return Client(
         name=name,
@@ -53,8 +61,11 @@ def client_from(params: Mapping[str, Any]) -> Client:
         # Zed said it in `_meta` before the protocol had a place for it.
         has_terminal_auth=_mapping(capabilities.get("auth")).get("terminal") is True
         or meta.get("terminal-auth") is True,
+        has_forms=isinstance(elicitation.get("form"), Mapping),
+        has_links=isinstance(elicitation.get("url"), Mapping),
         shows_compactions=isinstance(_mapping(capabilities.get("session")).get("compaction"), Mapping),
         reads_turn_usage=name in _READS_TURN_USAGE or meta.get("turn_usage") is True,
+        nests_calls=meta.get("subagent-transcript") is True,
     )
 
 

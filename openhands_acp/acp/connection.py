@@ -32,6 +32,8 @@ class Agent(Protocol):
     def set_mode(self, call: Call, params: JsonObject, /) -> Awaitable[Reply]: ...
     def set_config_option(self, call: Call, params: JsonObject, /) -> Awaitable[Reply]: ...
     def close_session(self, call: Call, params: JsonObject, /) -> Awaitable[Reply]: ...
+    def mcp_message(self, call: Call, params: JsonObject, /) -> Awaitable[Reply]: ...
+    def mcp_notification(self, params: JsonObject, /) -> None: ...
     def cancel(self, params: JsonObject, /) -> None: ...
     async def close(self) -> None: ...
 
@@ -48,8 +50,12 @@ METHODS: Mapping[str, Callable[[Agent], Method]] = {
     "session/set_mode": lambda agent: agent.set_mode,
     "session/set_config_option": lambda agent: agent.set_config_option,
     "session/close": lambda agent: agent.close_session,
+    "mcp/message": lambda agent: agent.mcp_message,
 }
-LISTENERS: Mapping[str, Callable[[Agent], Listener]] = {"session/cancel": lambda agent: agent.cancel}
+LISTENERS: Mapping[str, Callable[[Agent], Listener]] = {
+    "session/cancel": lambda agent: agent.cancel,
+    "mcp/message": lambda agent: agent.mcp_notification,
+}
 
 _SESSION_CAPABILITIES = ("list", "resume", "close", "delete", "fork")
 
@@ -118,7 +124,7 @@ def capabilities() -> dict[str, Any]:
     return {
         "loadSession": "session/load" in METHODS,
         "promptCapabilities": {"image": True, "audio": False, "embeddedContext": True},
-        "mcpCapabilities": {"http": False, "sse": False},
+        "mcpCapabilities": {"http": True, "sse": True, "acp": "mcp/message" in METHODS},
         "sessionCapabilities": {name: {} for name in _SESSION_CAPABILITIES if f"session/{name}" in METHODS}
         | {"additionalDirectories": {}},
     }

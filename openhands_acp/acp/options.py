@@ -1,4 +1,4 @@
-"""A session's settings as the client sees them: modes and config options, from one table.
+"""A session's settings and commands as the client sees them: modes and config options from one table.
 
 Some clients know only `modes`, others prefer `configOptions` (clients.md rule 9), so both are always
 offered and always say the same.
@@ -8,20 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from openhands_acp.engine.choices import Choice
-from openhands_acp.engine.modes import Mode
+from openhands_acp.engine.commands import SlashCommand
+from openhands_acp.engine.modes import MODES
 from openhands_acp.rpc.errors import INVALID_PARAMS, RpcError
 
-MODES: dict[Mode, tuple[str, str]] = {
-    "always-ask": ("Always ask", "Ask before every change and every command"),
-    "accept-edits": ("Accept edits", "Change files of the project without asking, ask before commands"),
-    "llm-approve": ("Model decides", "Ask only for what the model itself calls risky"),
-    "always-approve": ("Always approve", "Never ask"),
-    "plan": ("Plan", "Read only: look around and make a plan"),
-}
-assert tuple(MODES) == get_args(Mode)
 THOUGHT_LEVELS: dict[str, tuple[str, str]] = {
     "default": ("Model's own", "As much as the provider thinks fit"),
     "off": ("Off", "No thinking before an answer, or as little as the model can"),
@@ -73,6 +66,15 @@ class Options:
                 return value
         known = ", ".join(option["id"] for option in self.config_options())
         raise RpcError(INVALID_PARAMS, f"there is no option {option_id!r}; the options are {known}")
+
+
+def commands_to_wire(commands: Sequence[SlashCommand]) -> list[dict[str, Any]]:
+    """`AvailableCommand[]`."""
+    return [
+        {"name": command.name, "description": command.description}
+        | ({"input": {"hint": command.hint}} if command.hint else {})
+        for command in commands
+    ]
 
 
 def _select(option_id: str, name: str, current: str, choices: Mapping[Any, tuple[str, str | None]]) -> dict[str, Any]:

@@ -9,36 +9,27 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 import anyio
 
-from openhands_acp.acp.asking import EditorPermissions
 from openhands_acp.acp.calls import Update
 from openhands_acp.acp.clients import Client
 from openhands_acp.acp.copying import copied_up_to
-from openhands_acp.acp.options import Options
+from openhands_acp.acp.doors import EditorPorts, Line, editor_ports
+from openhands_acp.acp.mcp_channel import McpChannel
+from openhands_acp.acp.options import Options, commands_to_wire
 from openhands_acp.acp.updates import Projector, State
 from openhands_acp.engine.choices import Choice, Choices
+from openhands_acp.engine.commands import SlashCommand
 from openhands_acp.engine.cost import Spending
-from openhands_acp.engine.events import (
-    ConversationStarted,
-    Entry,
-    Event,
-    SystemPromptEvent,
-    TurnStarted,
-)
+from openhands_acp.engine.events import ConversationStarted, Entry, SystemPromptEvent, TurnStarted
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import Files, Permissions, Terminals
 from openhands_acp.engine.session import Session
 from openhands_acp.rpc.errors import RpcError
 from openhands_acp.rpc.json import JsonObject
 from openhands_acp.rpc.peer import Peer
-
-if TYPE_CHECKING:
-    # Of turns: a session that nobody prompts does without, and `Backend.warm_up` loads them beforehand.
-    from openhands_acp.acp.terminals import Spell
 
 logger = logging.getLogger(__name__)
 
@@ -102,19 +93,6 @@ class Listed:
     messages: int
 
 
-@dataclass(frozen=True, slots=True)
-class EditorPorts:
-    """A session's doors that lead to the client."""
-
-    files: Callable[[Files], Files]
-    """Puts the editor in front of a disk."""
-    terminals: Callable[[Terminals, Spell], Terminals]
-    """Has commands run in the editor's own terminals, where it offers them, else in these."""
-    permissions: Permissions
-    publish: Callable[[Event], None]
-    drained: Callable[[], Awaitable[None]]
-
-
 class Backend(Protocol):
     """What sessions are made of, and where they are kept; given by the composition root."""
 
@@ -161,6 +139,14 @@ class Backend(Protocol):
         """Take in the `_meta` of a prompt that begins a turn: where it comes from, if that is traced."""
         ...
 
+    def name_servers(self, session: Session, mcp_servers: tuple[JsonObject, ...]) -> None:
+        """Have a session that is open already have these MCP servers of the client's, and no others."""
+        ...
+
+    async def serve(self, session: Session) -> None:
+        """Keep up what runs beside a session until it closes: its MCP servers. Called again, it returns at once."""
+        ...
+
     async def warm_up(self, changed: Callable[[], None]) -> None:
         """Do what the first prompt would otherwise wait for, and find the models. Takes seconds the first time.
 
@@ -180,11 +166,11 @@ class Opened:
     session: Session
     models: tuple[Choice, ...]
     """Those that the client was told of."""
-    mcp_servers: tuple[JsonObject, ...]
-    """As the client named them; not connected yet."""
     titles: bool = False
     thought_levels: Callable[[str], tuple[str, ...]] = lambda _model: ()
     """Says what a model offers."""
+    commands: tuple[SlashCommand, ...] = ()
+    """Those that the client was told of."""
     is_announced: bool = False
     """The answer that names it, and what is told behind it, are out: from now on it is told what changes."""
     replays: int = 0
@@ -223,6 +209,9 @@ class Sessions:
         self._peer = peer
         self._client = client
         self._backend = backend
+        self.mcp = McpChannel(peer)
+        """To MCP servers of the client's own."""
+        self._line = Line(client, peer, self.mcp, self.offer)
         self._open: dict[str, Opened] = {}
 
     def __contains__(self, session_id: str) -> bool:
@@ -238,9 +227,9 @@ class Sessions:
         """Open a new session, or one that was kept, under this id."""
         session_id = session_id or str(uuid4())
         started = ConversationStarted(session_id, place.roots, defaults.mode, defaults.model, defaults.thought_level)
-        session = self._backend.open_session(started, self._ports(session_id, place.roots), kept)
+        session = self._backend.open_session(started, self._ports(session_id, place), kept)
         self._open[session_id] = Opened(
-            session, self._backend.choices.offered(), place.mcp_servers, defaults.titles, self._backend.thought_levels
+            session, self._backend.choices.offered(), defaults.titles, self._backend.thought_levels
         )
         for note in kept.notes if kept else ():
             logger.warning("session %s: %s", session_id, note)
@@ -250,7 +239,8 @@ class Sessions:
         """Open a session again, in the folders of now. Raises RpcError."""
         opened = self._open.get(session_id)
         if opened is not None and opened.closed is None and self._is_current(opened, place):
-            opened.mcp_servers = place.mcp_servers
+            self._backend.name_servers(opened.session, place.mcp_servers)
+            opened.session.waits_for_servers = True
             return opened
         if opened is not None and opened.closed is not None:
             await opened.closed.wait()
@@ -308,21 +298,34 @@ class Sessions:
             projector.publish(entry.event)
 
     def announced(self, session: Session) -> None:
-        """Tell a session from now on which models there are, beginning with what has changed since its answer."""
+        """Tell a session from now on what can be chosen and called, beginning with all that its answer did not say."""
         if self._has(session):
-            self._open[session.id].is_announced = True
+            opened = self._open[session.id]
+            opened.is_announced, opened.commands = True, ()
             self.offer()
 
+    async def serve(self, session: Session) -> None:
+        """Keep up what runs beside a session, until it closes."""
+        if self._has(session):
+            # Commands that people wrote down are told as soon as they are known.
+            await session.look_around()
+            await self._backend.serve(session)
+
     def offer(self) -> None:
-        """Tell the clients of all sessions which models can be chosen now, if that is news to them."""
+        """Tell the client which commands and models each session has now, where that is news."""
         models = self._backend.choices.offered()
-        for session_id, opened in self._open.items():
-            is_free = opened.is_announced and not opened.replays and opened.closed is None
-            if is_free and opened.models != models:
+        for opened in self._open.values():
+            if not opened.is_announced or opened.replays or opened.closed is not None:
+                continue
+            if opened.commands != (commands := opened.session.commands):
+                opened.commands = commands
+                self._tell(opened, "available_commands_update", availableCommands=commands_to_wire(commands))
+            if opened.models != models:
                 opened.models = models
-                options = opened.options().config_options()
-                update = {"sessionUpdate": "config_option_update", "configOptions": options}
-                self._peer.outbox.put(Update(session_id, update))
+                self._tell(opened, "config_option_update", configOptions=opened.options().config_options())
+
+    def _tell(self, opened: Opened, kind: str, **members: Any) -> None:
+        self._peer.outbox.put(Update(opened.session.id, {"sessionUpdate": kind, **members}))
 
     def closing(self, session_id: str) -> Awaitable[None]:
         """Stop its turn at once; return what frees it. What was said is kept. Raises RpcError."""
@@ -356,36 +359,8 @@ class Sessions:
             message = f"The session cannot be opened: {reason}"
             raise RpcError(NOT_FOUND, message=message, details=str(reason)) from reason
 
-    def _ports(self, session_id: str, roots: tuple[AbsPath, ...]) -> EditorPorts:
-        client, ask = self._client, self._peer.request
-        projector = Projector(
-            session_id,
-            self._peer.outbox.put,
-            lambda: self._state(session_id),
-            client,
-            draws=roots[0] if client.draws_terminals else None,
-        )
-
-        def files(disk: Files) -> Files:
-            from openhands_acp.acp.editor import EditorFiles
-
-            return EditorFiles(session_id, roots, client, ask, disk)
-
-        def terminals(local: Terminals, spell: Spell) -> Terminals:
-            if not client.has_terminals:
-                return local
-            from openhands_acp.acp.terminals import ClientTerminals
-
-            projector.shows_own_terminals()
-            return ClientTerminals(session_id, ask, local, spell)
-
-        return EditorPorts(
-            files=files,
-            terminals=terminals,
-            permissions=EditorPermissions(session_id, ask),
-            publish=projector.publish,
-            drained=self._peer.outbox.drained,
-        )
+    def _ports(self, session_id: str, place: Place) -> EditorPorts:
+        return editor_ports(session_id, place.roots, place.mcp_servers, self._line, lambda: self._state(session_id))
 
     def _state(self, session_id: str, spending: Spending | None = None) -> State:
         opened = self._open[session_id]

@@ -47,8 +47,11 @@ from openhands_acp.engine.events import (
     UsageEvent,
     UserRejectObservation,
 )
+from openhands_acp.engine.guidance_events import SkillActivated
 from openhands_acp.engine.messages import Text, plain_text
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.subagent_events import SubagentStarted, SubagentStep
+from openhands_acp.engine.tool_events import ToolsChanged
 from openhands_acp.rpc.outbox import Outgoing
 
 _CHUNK_KIND: dict[Channel, str] = {
@@ -115,7 +118,7 @@ class Projector:
     _calls: Calls = field(init=False)
 
     def __post_init__(self) -> None:
-        self._calls = Calls(self.session_id, self._tell, self.draws)
+        self._calls = Calls(self.session_id, self._tell, self.draws, nests=self.client.nests_calls)
 
     def shows_own_terminals(self) -> None:
         """From now on commands run in terminals of the client's: none that we feed is announced."""
@@ -147,6 +150,7 @@ class Projector:
                 | AgentErrorEvent()
                 | CheckpointTaken()
                 | QuestionAnswered()
+                | SubagentStep()
             ):
                 self._calls.publish(event)
             case _:
@@ -165,6 +169,9 @@ class Projector:
         | UsageEvent
         | ResponseDropped
         | Condensation
+        | SkillActivated
+        | ToolsChanged
+        | SubagentStarted
         | CompactionProgress,
     ) -> None:
         match event:
@@ -197,6 +204,9 @@ class Projector:
                 | TurnEnded()
                 | InterruptEvent()
                 | ResponseDropped()
+                | SkillActivated()
+                | ToolsChanged()
+                | SubagentStarted()
             ):
                 pass
             case _:

@@ -104,10 +104,15 @@ _SAME: Sequence[frozenset[str]] = (
 
 def fitted(arguments: JsonObject, schema: JsonObject) -> JsonObject:
     """Give arguments the names and types that the schema has for them, where only one can be meant."""
-    properties = cast("Mapping[str, JsonObject]", schema.get("properties") or {})
+    properties = _object(schema.get("properties"))
     if not schema.get("additionalProperties"):
         arguments = _renamed(arguments, properties)
-    return {key: _typed(value, properties.get(key, {})) for key, value in arguments.items()}
+    return {key: _typed(value, _object(properties.get(key))) for key, value in arguments.items()}
+
+
+def _object(value: JsonValue) -> JsonObject:
+    """Return a schema, or a part of one, as an object: those of others may have a bare true or false there."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _renamed(arguments: JsonObject, properties: Collection[str]) -> JsonObject:
@@ -132,7 +137,7 @@ def _typed(value: JsonValue, schema: JsonObject) -> JsonValue:
     wanted = schema.get("type")
     match value:
         case str() if wanted == "string":
-            return _listed(value, cast("Sequence[JsonValue]", schema.get("enum") or ()))
+            return _listed(value, _items(schema.get("enum")))
         case bool() | int() | float() if wanted == "string":
             return json.dumps(value)
         case str() if wanted in ("array", "object"):
@@ -141,7 +146,7 @@ def _typed(value: JsonValue, schema: JsonObject) -> JsonValue:
         case str() if isinstance(wanted, str):
             return _scalar(value, wanted)
         case list() if wanted == "array":
-            items = cast("JsonObject", schema.get("items") or {})
+            items = _object(schema.get("items"))
             return [_typed(each, items) for each in value]
         case dict() if wanted == "object":
             return fitted(cast("JsonObject", value), schema)
@@ -153,13 +158,17 @@ def _one_schema(schema: JsonObject) -> JsonObject:
     """Leave out that a value may be null, which says nothing of what else it is."""
     among = schema.get("anyOf")
     if isinstance(among, list):
-        branches = [each for each in cast("list[JsonObject]", among) if each.get("type") != "null"]
+        branches = [_object(each) for each in among if _object(each).get("type") != "null"]
         return branches[0] if len(branches) == 1 else {}
     types = schema.get("type")
     if isinstance(types, list):
         named = [each for each in types if each != "null"]
         return {**schema, "type": named[0] if len(named) == 1 else None}
     return schema
+
+
+def _items(value: JsonValue) -> Sequence[JsonValue]:
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
 
 
 def _listed(value: str, among: Sequence[JsonValue]) -> str:

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from openhands_acp.engine.paths import AbsPath
 
-CallKind: TypeAlias = Literal["read", "edit", "search", "execute", "think", "other"]
+CallKind: TypeAlias = Literal["read", "edit", "search", "execute", "think", "fetch", "switch_mode", "other"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,38 +8,58 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
-from openhands_acp.engine import asking, context_commands, cost_table, goal, model_command, undo, undo_commands
+from openhands_acp.engine import (
+    asking,
+    context_commands,
+    cost_table,
+    goal,
+    mcp_command,
+    model_command,
+    permission_commands,
+    ready_prompts,
+    skills_command,
+    undo,
+    undo_commands,
+    upkeep_commands,
+)
+from openhands_acp.engine.builtin_agents import known
 from openhands_acp.engine.choices import Choices
-from openhands_acp.engine.commands import COMMANDS
+from openhands_acp.engine.commands import SlashCommand
+from openhands_acp.engine.inventory import AgentDefinition
+from openhands_acp.engine.modes import MODES
 from openhands_acp.engine.titles import cleaned
 
 
-class Conversation(undo.Session, goal.Session, Protocol):
+class Conversation(
+    undo.Session,
+    goal.Session,
+    mcp_command.Session,
+    upkeep_commands.Session,
+    permission_commands.Session,
+    Protocol,
+):
     """What a command may know of the session it is typed in."""
 
     @property
-    def mode(self) -> str: ...
-
-    @property
-    def model(self) -> str: ...
-
-    @property
     def choices(self) -> Choices: ...
+
+    @property
+    def commands(self) -> tuple[SlashCommand, ...]: ...
 
     def set_option(self, key: str, value: str) -> None: ...
 
 
 async def _help(session: Conversation, _argument: str) -> str:
-    lines = [f"- `/{command.name}` {command.description}" for command in COMMANDS]
+    lines = [f"- `/{command.name}` {command.description}" for command in session.commands]
     return "\n".join(
         [
             "**Commands**",
             *lines,
             "",
             f"Model `{session.model}`, mode `{session.mode}`, working in `{session.root}`.",
-            "Modes: `always-ask` asks before every change and command, `accept-edits` lets edits inside the project "
-            "through, `llm-approve` asks when the model itself calls an action risky, `always-approve` never asks, "
-            "`plan` only reads.",
+            "Modes: "
+            + ", ".join(f"`{mode}` ({said[:1].lower()}{said[1:]})" for mode, (_, said) in MODES.items())
+            + ".",
         ]
     )
 
@@ -56,12 +76,40 @@ async def _cost(session: Conversation, _argument: str) -> str:
     return cost_table.in_words(session.transcript.spending.session)
 
 
+async def _agents(session: Conversation, _argument: str) -> str:
+    await session.look_around()
+    rows = [f"| {' | '.join(_cells(agent))} |" for agent in known(session.inventory)]
+    head = ["| sub-agent | for | from | model | tools |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join(["The agent hands work to these by its tool `task`.", "", *head, *rows])
+
+
+def _cells(agent: AgentDefinition) -> tuple[str, ...]:
+    tools = "all" if agent.tools is None else ", ".join(f"`{tool}`" for tool in agent.tools) or "none"
+    model = f"`{agent.model}`" if agent.model else "the session's"
+    return f"`{agent.name}`", agent.description.replace("|", "/"), agent.origin, model, tools
+
+
+async def _init(session: Conversation, argument: str) -> str:
+    return ready_prompts.init(session.root, argument)
+
+
+async def _review(session: Conversation, argument: str) -> str:
+    return ready_prompts.review(session.root, argument)
+
+
 BODIES: Mapping[str, Callable[[Conversation, str], Awaitable[str]]] = {
     "help": _help,
     "title": _title,
     "model": model_command.model,
+    "mode": permission_commands.mode,
+    "confirm": permission_commands.mode,
+    "permissions": permission_commands.permissions,
+    "status": upkeep_commands.status,
     "cost": _cost,
     "context": context_commands.context,
+    "mcp": mcp_command.mcp,
+    "skills": skills_command.skills,
+    "agents": _agents,
     "compact": context_commands.compact,
     "ask": asking.ask,
     "goal": goal.goal,
@@ -70,5 +118,14 @@ BODIES: Mapping[str, Callable[[Conversation, str], Awaitable[str]]] = {
     "diff": undo_commands.diff,
     "checkpoints": undo_commands.checkpoints,
     "restore": undo_commands.restore,
+    "fork": upkeep_commands.fork,
+    "export": upkeep_commands.export,
+    "doctor": upkeep_commands.doctor,
 }
-"""By the names in `COMMANDS`."""
+"""By the names in `COMMANDS`, with `PROMPTS`."""
+
+PROMPTS: Mapping[str, Callable[[Conversation, str], Awaitable[str]]] = {
+    "init": _init,
+    "review": _review,
+}
+"""What these return is not for the person, but for the model to work on."""

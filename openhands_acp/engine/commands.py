@@ -1,11 +1,16 @@
-"""The table of slash commands: what they are called, looked up by the first word of a prompt.
+"""The table of slash commands that are always there, and what a prompt that begins with a slash calls.
 
-Light, because it is told with each new session; what they do is in `command_bodies`.
+Light, because it is told with each new session; what they do is in `command_bodies`. What people and servers bring
+along besides is in `expansions`.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+
+from openhands_acp.engine.messages import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,28 +19,85 @@ class SlashCommand:
     description: str
     hint: str | None = None
     """What may be typed after the name."""
+    is_work: bool = False
+    """It becomes a prompt for the model, with what is attached to it; others take nothing but text."""
 
 
 COMMANDS = (
     SlashCommand("help", "List the commands, the modes and this session's settings"),
     SlashCommand("title", "Name this session", hint="TEXT"),
     SlashCommand("model", "List the models, or choose another", hint="NAME"),
+    SlashCommand("mode", "List the modes, or choose another", hint="NAME"),
+    SlashCommand("confirm", "The same as /mode", hint="always-ask | llm-approve | always-approve"),
+    SlashCommand("permissions", "List what you allowed for good, or take it back", hint="revoke NUMBER"),
+    SlashCommand("status", "Show what this session is, and what counts in it"),
     SlashCommand("cost", "Show what this session's models used and cost"),
     SlashCommand("context", "Show what fills the model's window"),
+    SlashCommand("mcp", "Show the MCP servers and their tools, or connect them anew", hint="[retry] NAME"),
+    SlashCommand("skills", "List the skills and rules that count here, and where they are from"),
+    SlashCommand("agents", "List the sub-agents that the agent can hand work to"),
     SlashCommand("compact", "Have older parts of the conversation summed up now", hint="WHAT MATTERS"),
     SlashCommand("ask", "Ask something aside, which leaves no trace in the conversation", hint="QUESTION"),
     SlashCommand("goal", "Work until a goal is reached, judged after each of at most 10 rounds", hint="TEXT"),
+    SlashCommand("init", "Write an AGENTS.md for this project, or bring it up to date", "WHAT MATTERS", is_work=True),
+    SlashCommand("review", "Review the changes in the working tree", "WHAT MATTERS", is_work=True),
     SlashCommand("undo", "Take back what the last turn did to the files, commands included"),
     SlashCommand("redo", "Take back the last undo"),
     SlashCommand("diff", "Show all that this session changed in files"),
     SlashCommand("checkpoints", "List the states of the files to which you can go"),
     SlashCommand("restore", "Bring the files back to a checkpoint", hint="NUMBER"),
+    SlashCommand("fork", "Keep what was said so far as a session of its own", hint="TITLE"),
+    SlashCommand("export", "Write this session to a file: .html, .json or .zip", hint="FILE"),
+    SlashCommand("doctor", "Look over the installation and what this session was given"),
 )
-_BY_NAME = {command.name: command for command in COMMANDS}
+_NAME = re.compile(r"[A-Za-z][\w-]{0,63}(:[\w.-]{1,64})*")
+_LIKELY = 0.8
+"""How much a name must look like a command's for words behind it to be taken for an argument."""
 
 
-def find(prompt: str) -> tuple[SlashCommand, str] | None:
-    """Return the command that `prompt` calls and its argument. Anything else that begins with a slash is text."""
-    first, _, rest = prompt.strip().partition(" ")
-    command = _BY_NAME.get(first[1:]) if first.startswith("/") else None
-    return (command, rest.strip()) if command else None
+def called(prompt: str) -> tuple[str, str] | None:
+    """Split what begins with a slash into the name that it calls, if it is one, and its argument."""
+    words = prompt.strip().split(maxsplit=1)
+    if not words or not words[0].startswith("/"):
+        return None
+    return words[0][1:], words[1] if len(words) > 1 else ""
+
+
+def is_call(prompt: Sequence[object], commands: Collection[SlashCommand]) -> bool:
+    """Tell whether a prompt calls a command, or was meant to. With something attached it calls only what takes that."""
+    call = called(prompt[0].text) if prompt and isinstance(prompt[0], Text) else None
+    if call is None or not isinstance(prompt[0], Text):
+        return False
+    command = next((command for command in commands if command.name == call[0]), None)
+    if len(prompt) > 1:
+        return command is not None and command.is_work
+    return command is not None or is_misspelt(prompt[0].text, commands)
+
+
+def nearest(typed: str, names: Sequence[str]) -> list[str]:
+    """Return the names that somebody may have meant."""
+    typed = typed.casefold()
+    begin = [each for each in names if typed and each.casefold().startswith(typed)]
+    ends = [each for each in names if ":" in each and each.rpartition(":")[2].casefold() == typed]
+    return list(dict.fromkeys([*begin, *ends, *_alike(typed, names, 3)]))[:5]
+
+
+def is_misspelt(prompt: str, commands: Iterable[SlashCommand]) -> bool:
+    """Tell whether a prompt that calls no command was meant to.
+
+    Paths and prose may begin with a slash, too ("/etc/hosts is wrong", "/users answers 500"): they are text, and so is
+    whatever begins with a space.
+    """
+    call = called(prompt)
+    if call is None or prompt[:1].isspace() or not _NAME.fullmatch(call[0]):
+        return False
+    name, argument = call
+    names = [command.name for command in commands]
+    return not argument or bool(_alike(name.casefold(), names, 1, _LIKELY))
+
+
+def _alike(typed: str, names: Sequence[str], most: int, cutoff: float = 0.6) -> list[str]:
+    # Late: a session in which nothing is misspelt does without (0.2 MB).
+    from difflib import get_close_matches
+
+    return get_close_matches(typed, names, most, cutoff)

@@ -11,8 +11,12 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from openhands_acp.engine.cards import Card, KeptOutput, Location, Shown
+from openhands_acp.engine.checkpoint_events import CheckpointTaken
+from openhands_acp.engine.guidance_events import SkillActivated
 from openhands_acp.engine.messages import Image, JsonObject, JsonValue, Part
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.subagent_events import SubagentStarted, SubagentStep
+from openhands_acp.engine.tool_events import ToolsChanged
 
 Source: TypeAlias = Literal["user", "agent", "environment", "hook"]
 Channel: TypeAlias = Literal["text", "thought", "user"]
@@ -153,9 +157,11 @@ class AgentErrorEvent:
 @dataclass(frozen=True, slots=True)
 class PermissionDecided:
     tool_call_id: str
-    option: Literal["allow_once", "allow_always", "reject_once", "cancelled"]
+    option: Literal["allow_once", "allow_always", "allow_widely", "reject_once", "cancelled"]
     rule: str | None = None
-    """What "always" now covers in this session, in words."""
+    """What "always" now covers in this session (see `policy`)."""
+    revoked: tuple[str, ...] = ()
+    """Rules that count no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,10 +237,12 @@ class ResponseDropped:
 
 @dataclass(frozen=True, slots=True)
 class Shortened:
-    """What the model now reads as the result of a call."""
+    """What the model now reads of a call; None: as it was."""
 
     tool_call_id: str
-    text: str
+    text: str | None
+    """As its result."""
+    arguments: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +265,8 @@ class Condensation:
     """Of calls that stay."""
     output: KeptOutput | None = None
     """Where all that was said and done since the last one can be read."""
+    window: int | None = None
+    """Tokens that the session's model can read, if that has just been learnt from its refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,43 +278,6 @@ class QuestionAnswered:
     card: Card
     answer: str
     """In words."""
-
-
-@dataclass(frozen=True, slots=True)
-class SkillActivated:
-    """A skill, or a folder's rules, counts from now on: the model has its text once, and keeps it."""
-
-    name: str
-    """Of a skill; of a folder's rules, their path from the root."""
-    text: str
-    cause: Literal["prompt", "path", "command", "model"]
-    """What made it count: a word in a prompt, a file that was touched, the person, a call of the model."""
-    about: str = ""
-    """The word, the path or the command."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointTaken:
-    """A state of the files is kept: before a turn's first change, after its last, and where the person went back."""
-
-    checkpoint_id: str
-    """A number that a person can type; the same before and after a turn."""
-    moment: Literal["before", "after", "undo", "redo", "restore"]
-    before: str
-    """The state before the turn, or before the person went back."""
-    after: str | None
-    """The state after it; None before a turn, when nobody knows it."""
-    title: str
-    """What the turn was asked for, or what was gone back on."""
-    changed: int = 0
-    """Files that differ between the two."""
-    paths: tuple[AbsPath, ...] = ()
-    """The first of them."""
-    told: str | None = None
-    """What the model reads of it, in the person's voice; None: nothing."""
-    tool_call_id: str = ""
-    card: Card | None = None
-    """What the person is shown of it; None: nothing."""
 
 
 Durable: TypeAlias = (
@@ -329,6 +302,9 @@ Durable: TypeAlias = (
     | Condensation
     | QuestionAnswered
     | SkillActivated
+    | SubagentStarted
+    | SubagentStep
+    | ToolsChanged
     | CheckpointTaken
 )
 
@@ -352,6 +328,10 @@ class CallDelta:
     tool_call_id: str
     tool_name: str
     card: Card
+    within: str = ""
+    """The call of `task` whose sub-agent makes it; empty: the session's own model does."""
+    is_own: bool = True
+    """It has a card of its own (`SubagentStep`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Knows policy and the person's answer; knows nothing of tools, so no tool can for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -33,10 +33,12 @@ from openhands_acp.engine.policy import (
     decide,
     rule_for,
     rule_in_words,
+    wider_rule_for,
 )
 from openhands_acp.engine.ports import (
     Command,
     DirEntry,
+    Dismissed,
     Exit,
     Files,
     Job,
@@ -57,10 +59,6 @@ from openhands_acp.engine.tool import Rejected
 _NO = "the person said no to this. Do not try it again another way; ask or go on without it"
 
 
-class Dismissed(Exception):
-    """The person closed the question without an answer: they want the turn to stop."""
-
-
 @dataclass(frozen=True, slots=True)
 class Guard:
     """Asks on behalf of one call."""
@@ -71,7 +69,7 @@ class Guard:
     risk: Risk
     roots: tuple[AbsPath, ...]
     mode: Callable[[], Mode]
-    rules: Callable[[], set[str]]
+    rules: Callable[[], Collection[str]]
     permissions: Permissions
     emit: Callable[[Event], str]
     readable: tuple[AbsPath, ...] = ()
@@ -114,13 +112,12 @@ class Guard:
         return decide(self.mode(), effect, risk=self.risk, roots=self.roots, rules=self.rules())
 
     async def _ask(self, effect: Effect, shown: tuple[Shown, ...], card: Card) -> None:
-        rule = rule_for(effect)
-        answer = await self.permissions.ask(
-            Question(self.tool_call_id, card, self.raw_input, self._options(effect, rule))
-        )
-        self.emit(PermissionDecided(self.tool_call_id, answer, rule if answer == "allow_always" else None))
+        question = Question(self.tool_call_id, card, self.raw_input, self._options(effect))
+        answer = await self.permissions.ask(question)
+        rules = {"allow_always": rule_for(effect), "allow_widely": wider_rule_for(effect)}
+        self.emit(PermissionDecided(self.tool_call_id, answer, rules.get(answer)))
         match answer:
-            case "allow_once" | "allow_always":
+            case "allow_once" | "allow_always" | "allow_widely":
                 self._allowed.append(card)
                 self.emit(CallProgress(self.tool_call_id, shown or None))
             case "reject_once":
@@ -130,10 +127,12 @@ class Guard:
             case _:
                 assert_never(answer)
 
-    def _options(self, effect: Effect, rule: str) -> tuple[Option, ...]:
+    def _options(self, effect: Effect) -> tuple[Option, ...]:
         path = shortened(effect.path, self.roots[0]) if isinstance(effect, Read | Write) else ""
-        always = rule_in_words(rule, effect, path)
-        return Option("allow_once", "Allow once"), Option("allow_always", always), Option("reject_once", "Reject")
+        always = Option("allow_always", rule_in_words(rule_for(effect), effect, path))
+        wider = wider_rule_for(effect)
+        widely = [Option("allow_widely", rule_in_words(wider, effect, path))] if wider is not None else []
+        return Option("allow_once", "Allow once"), always, *widely, Option("reject_once", "Reject")
 
 
 @dataclass(frozen=True, slots=True)

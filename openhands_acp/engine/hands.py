@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
+from openhands_acp.engine import guard_servers, skills
+from openhands_acp.engine.browser import Browser, NoBrowser
 from openhands_acp.engine.call import CallRequest
-from openhands_acp.engine.cards import Card, Shown
+from openhands_acp.engine.cards import Card, KeptOutput, Shown
 from openhands_acp.engine.checkpoints import CheckpointedFiles, CheckpointedTerminals, Checkpoints
 from openhands_acp.engine.events import (
     CallProgress,
@@ -17,22 +19,37 @@ from openhands_acp.engine.events import (
     PlanEntry,
     PlanUpdated,
 )
+from openhands_acp.engine.filling import filled
 from openhands_acp.engine.guard import Guard, GuardedFiles, GuardedSearch, GuardedTerminals
+from openhands_acp.engine.guard_browser import GuardedBrowser
+from openhands_acp.engine.guard_servers import GuardedServers
+from openhands_acp.engine.guard_web import GuardedWeb
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.person import Form, Reply
+from openhands_acp.engine.planning import Decision, Told, decided
 from openhands_acp.engine.ports import Files, Permissions, Terminals
+from openhands_acp.engine.remote_requests import RemoteRequests
 from openhands_acp.engine.search import Search
+from openhands_acp.engine.servers import Servers
+from openhands_acp.engine.session_ports import Ports
+from openhands_acp.engine.tool import Errand, ToolResult
 from openhands_acp.engine.transcript import Transcript
+from openhands_acp.engine.web import NoWeb, Web
 
 T = TypeVar("T")
 
 
-class Session(Protocol):
+class Session(guard_servers.Session, skills.Session, Protocol):
     """Whose hands they are."""
 
     root: AbsPath
     roots: tuple[AbsPath, ...]
     transcript: Transcript
+    ports: Ports
+
+    @property
+    def servers(self) -> Servers: ...
 
     @property
     def mode(self) -> Mode: ...
@@ -44,6 +61,15 @@ class Session(Protocol):
 
     def new_id(self) -> str: ...
 
+    async def keep_output(self, name: str, text: str) -> KeptOutput | None: ...
+
+    def set_option(self, key: str, value: str) -> None: ...
+
+    @property
+    def rules(self) -> Collection[str]: ...
+
+    async def delegate(self, tool_call_id: str, errand: Errand) -> ToolResult: ...
+
     def recall(self, what: type[T]) -> T: ...
 
 
@@ -54,6 +80,8 @@ class World:
     files: Files
     terminals: Terminals
     search: Search
+    web: Web = field(default_factory=NoWeb)
+    browser: Browser = field(default_factory=NoBrowser)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +103,10 @@ def hands_for(session: Session, call: CallRequest, doors: Doors) -> CallHands:
         call.risk,
         session.roots,
         lambda: session.mode,
-        lambda: session.transcript.rules,
+        lambda: session.rules,
         doors.permissions,
         session.emit,
-        () if doors.outputs is None else (doors.outputs,),
+        (*(() if doors.outputs is None else (doors.outputs,)), *skills.folders_outside(session)),
     )
     files = CheckpointedFiles(doors.world.files, doors.checkpoints, call.tool_call_id)
     terminals = CheckpointedTerminals(doors.world.terminals, doors.checkpoints, call.tool_call_id)
@@ -88,6 +116,9 @@ def hands_for(session: Session, call: CallRequest, doors: Doors) -> CallHands:
         GuardedFiles(files, guard),
         GuardedTerminals(terminals, guard),
         GuardedSearch(doors.world.search, guard),
+        GuardedServers(session.servers, guard, session.ports.open_requests() or RemoteRequests(), session),
+        GuardedWeb(doors.world.web, guard),
+        GuardedBrowser(doors.world.browser, guard),
     )
 
 
@@ -100,6 +131,9 @@ class CallHands:
     files: GuardedFiles
     terminals: GuardedTerminals
     search: GuardedSearch
+    servers: GuardedServers
+    web: GuardedWeb
+    browser: GuardedBrowser
 
     @property
     def root(self) -> AbsPath:
@@ -120,6 +154,9 @@ class CallHands:
         await self.session.drained()
         self.session.emit(CommandOutput(self.tool_call_id, data))
 
+    async def keep(self, text: str) -> KeptOutput | None:
+        return await self.session.keep_output(f"result-{self.tool_call_id}.txt", text)
+
     def say(self, text: str) -> None:
         self.session.emit(NoticeEvent(self.session.new_id(), "text", text))
 
@@ -128,6 +165,18 @@ class CallHands:
 
     def plan(self, entries: tuple[PlanEntry, ...]) -> None:
         self.session.emit(PlanUpdated(entries))
+
+    async def ask(self, form: Form) -> Reply:
+        return await filled(self.session.person, replace(form, tool_call_id=self.tool_call_id))
+
+    async def leave_plan_mode(self, title: str) -> Decision:
+        return await decided(self.session, self.tool_call_id, title, self.session.recall(Told))
+
+    async def follow(self, skill: str) -> str:
+        return await skills.followed(self.session, skill)
+
+    async def delegate(self, errand: Errand) -> ToolResult:
+        return await self.session.delegate(self.tool_call_id, errand)
 
     def recall(self, what: type[T]) -> T:
         return self.session.recall(what)

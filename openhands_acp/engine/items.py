@@ -53,7 +53,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    """A skill's text, or the rules of a folder: it stays, whatever is left out around it."""
+    """A skill's text, or the rules of a folder: it stays while there is room, whatever is left out around it."""
 
     name: str
     text: str
@@ -96,16 +96,22 @@ def condensed(
     items: Sequence[Item], until: int, kept: Collection[int], summary: str, shortened: Iterable[Shortened]
 ) -> list[Item]:
     """Return the conversation as a `Condensation` leaves it."""
-    texts = {each.tool_call_id: each.text for each in shortened}
-    stay = [item for at, item in enumerate(items[:until]) if at in kept or isinstance(item, Guidance)]
-    return [*stay, *([Summary(summary)] if summary else []), *(_shortened(item, texts) for item in items[until:])]
+    by_call = {each.tool_call_id: each for each in shortened}
+    stay = [item for at, item in enumerate(items[:until]) if at in kept]
+    return [*stay, *([Summary(summary)] if summary else []), *(_shortened(item, by_call) for item in items[until:])]
 
 
-def _shortened(item: Item, texts: Mapping[str, str]) -> Item:
-    if not isinstance(item, Step) or texts.keys().isdisjoint(item.results):
+def _shortened(item: Item, by_call: Mapping[str, Shortened]) -> Item:
+    if not isinstance(item, Step) or by_call.keys().isdisjoint(item.calls):
         return item
-    results = {key: (texts[key], ()) if key in texts else result for key, result in item.results.items()}
-    return replace(item, results=results)
+    calls, results = dict(item.calls), dict(item.results)
+    for key in by_call.keys() & item.calls.keys():
+        text, arguments = by_call[key].text, by_call[key].arguments
+        if text is not None and key in results:
+            results[key] = text, ()
+        if arguments is not None:
+            calls[key] = replace(calls[key], arguments=arguments)
+    return replace(item, calls=calls, results=results)
 
 
 def weight_of_item(item: Item) -> int:

@@ -286,7 +286,8 @@ class Terminals(Protocol):
 class Option:
     """An answer the person can choose. The guard lists `allow_once` first: clients auto-pick."""
 
-    id: Literal["allow_once", "allow_always", "reject_once"]
+    id: Literal["allow_once", "allow_always", "allow_widely", "reject_once"]
+    """`allow_widely` is an "always" that covers more than `allow_always`."""
     name: str
     is_deliberate: bool = False
     """Only a person may choose it, and no client that answers for them: it is not told to be an approval."""
@@ -302,7 +303,11 @@ class Question:
     options: tuple[Option, ...]
 
 
-Answer: TypeAlias = Literal["allow_once", "allow_always", "reject_once", "cancelled"]
+Answer: TypeAlias = Literal["allow_once", "allow_always", "allow_widely", "reject_once", "cancelled"]
+
+
+class Dismissed(Exception):
+    """The person closed the question without an answer: they want the turn to stop."""
 
 
 class Permissions(Protocol):

@@ -14,11 +14,8 @@ from datetime import datetime
 from openhands_acp.engine.paths import AbsPath, absolute
 from openhands_acp.engine.ports import Files, UnreadableFile
 
-LIMIT = 8_000
-"""Characters of a project's AGENTS.md that every request pays for."""
-SLIM_LIMIT = 1_500
-"""The same for a small model."""
-
+IDENTITY = "You are OpenHands, a coding agent."
+"""What the prompts begin with, and a person can have otherwise (SOUL.md)."""
 STATIC = """\
 You are OpenHands, a coding agent. You work in a person's project, on their machine, through tools; they watch in \
 their editor and approve what changes things. What you write as text is shown to them as Markdown.
@@ -65,7 +62,7 @@ changes more (installs, migrates, touches the system), HIGH could lose data, exp
 
 # Asking and stopping
 - Decide small things yourself and say what you chose. Ask only if a wrong guess would be costly and the project \
-cannot tell you; then ask one clear question and end your turn.
+cannot tell you: with ask_user if you have it, else with one clear question that ends your turn.
 - Between calls a sentence is enough: what you found, what comes next. At the end: what changed and where (as \
 `path:line`), how you checked it, what is open. Short, plain, no praise.\
 """
@@ -81,8 +78,6 @@ repeat what they asked to know.
 """
 """For small models, which read slowly and follow few rules: those without which they fail."""
 
-INSTRUCTIONS_BEGIN = "\n\nThe project's own instructions"
-"""By which they are found in the prompt's dynamic part."""
 _REF = "ref: refs/heads/"
 
 
@@ -93,13 +88,11 @@ class Surroundings:
     roots: tuple[AbsPath, ...]
     git: str | None
     """What is checked out; None outside a repository."""
-    instructions: str | None
-    """The project's AGENTS.md."""
 
 
-async def look_around(roots: tuple[AbsPath, ...], files: Files, limit: int = LIMIT) -> Surroundings:
+async def look_around(roots: tuple[AbsPath, ...], files: Files) -> Surroundings:
     """Look at the project once, for the first prompt. Runs nothing."""
-    return Surroundings(roots, await _git_state(roots[0], files), await _instructions(roots[0], files, limit))
+    return Surroundings(roots, await _git_state(roots[0], files))
 
 
 def dynamic(surroundings: Surroundings, today: datetime) -> str:
@@ -108,13 +101,7 @@ def dynamic(surroundings: Surroundings, today: datetime) -> str:
     lines += [f"Also yours to work in: {', '.join(others)}"] if others else []
     lines += [f"Platform: {platform.system()} {platform.machine()}", f"Date: {today.date().isoformat()}"]
     lines += [f"Git: {surroundings.git}" if surroundings.git else "Git: not a repository"]
-    text = "\n".join(lines)
-    if surroundings.instructions:
-        text += (
-            f"{INSTRUCTIONS_BEGIN} (AGENTS.md), to follow where they do not conflict with the above or the person:\n"
-            f"<instructions>\n{surroundings.instructions}\n</instructions>"
-        )
-    return text
+    return "\n".join(lines)
 
 
 async def _git_state(root: AbsPath, files: Files) -> str | None:
@@ -138,15 +125,3 @@ async def _line(path: str, files: Files) -> str | None:
         return (await files.read(AbsPath(path))).text.partition("\n")[0].strip() or None
     except (OSError, UnreadableFile):
         return None
-
-
-async def _instructions(root: AbsPath, files: Files, limit: int) -> str | None:
-    for name in ("AGENTS.md", "AGENT.md"):
-        try:
-            text = (await files.read(AbsPath(f"{root}/{name}"))).text.strip()
-        except (OSError, UnreadableFile):
-            continue
-        if len(text) > limit:
-            text = text[:limit] + f"\n[… cut: {name} has {len(text)} characters; read it for the rest]"
-        return text or None
-    return None

@@ -27,7 +27,7 @@ from openhands_acp.engine.events import (
     ThoughtEvent,
     UsageEvent,
 )
-from openhands_acp.engine.messages import JsonObject, Text, without_images
+from openhands_acp.engine.messages import JsonObject, Text
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, Aside, CallChunk, Chunk, Finish, TextChunk, ThoughtChunk
 from openhands_acp.engine.stuck import Refrain
@@ -43,6 +43,8 @@ class Conversation(Protocol):
 
     root: AbsPath
     transcript: Transcript
+    windows: dict[str, int]
+    """Tokens that models can read, as their refusals told."""
 
     @property
     def tools(self) -> dict[str, Tool]: ...
@@ -103,10 +105,8 @@ async def respond(session: Conversation, llm: LLM) -> Response:
     answer = _Answer(session.new_id(), session.new_id(), session.new_id())
     text, has_thought, calls = "", False, tuple[CallRequest, ...]()
     specs = tuple(tool.spec for tool in session.tools.values())
-    history = session.transcript.history()
-    if not llm.sees_images:
-        # Here, and not when an image comes: the model may be another one by then.
-        history = without_images(history)
+    # Here, and not when an image comes: the model may be another one by then.
+    history = session.transcript.history(with_images=llm.sees_images)
     try:
         async with aclosing(llm.stream(history, specs)) as chunks:
             async for chunk in chunks:
@@ -123,7 +123,8 @@ async def respond(session: Conversation, llm: LLM) -> Response:
         raise TurnError("network", detail, can_retry=True)
     finish = answer.finish or Finish("stop")
     if finish.usage is not None:
-        session.emit(UsageEvent(finish.usage, llm.model, llm.context_window))
+        window = session.windows.get(llm.model, llm.context_window)
+        session.emit(UsageEvent(finish.usage, llm.model, window))
     return Response(answer.response_id, calls, finish, text, has_thought, answer.is_refrain)
 
 

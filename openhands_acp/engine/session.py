@@ -8,21 +8,18 @@ the turn's end is told, then the turn is over: all without an await in between.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from collections.abc import Awaitable, Collection, Mapping
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import anyio
-
-from openhands_acp.engine.attachments import FileLink, PromptPart, as_text, opened
+from openhands_acp.engine.attachments import FileLink, as_text, opened
 from openhands_acp.engine.cards import KeptOutput
 from openhands_acp.engine.choices import Choices
-from openhands_acp.engine.commands import find
-from openhands_acp.engine.cost import Bill
+from openhands_acp.engine.closing import close_calls, close_what_a_crash_left_open
+from openhands_acp.engine.commands import COMMANDS, SlashCommand, is_call
 from openhands_acp.engine.events import (
     LIVE,
-    AgentErrorEvent,
     ConversationErrorEvent,
     ConversationStarted,
     ConversationStateUpdateEvent,
@@ -35,20 +32,27 @@ from openhands_acp.engine.events import (
     TurnEnded,
     TurnStarted,
 )
-from openhands_acp.engine.inventory import NOTHING
-from openhands_acp.engine.messages import Part, Text
+from openhands_acp.engine.messages import Part
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.ports import LLM, Files, Permissions, Taken
-from openhands_acp.engine.session_ports import Beginning, Ports
+from openhands_acp.engine.session_ports import Beginning, MakeTools, Ports
 from openhands_acp.engine.titles import title_of
-from openhands_acp.engine.tool import Hands, Tool, TurnError
+from openhands_acp.engine.tool import Errand, Hands, Tool, ToolResult, TurnError
 from openhands_acp.engine.transcript import Transcript
+from openhands_acp.engine.turns import Prompt, Turn
 
 if TYPE_CHECKING:
     # Of turns: a session that nobody prompts does without, and `Backend.warm_up` loads them beforehand.
     from openhands_acp.engine.call import CallRequest
     from openhands_acp.engine.checkpoints import Checkpoints
+    from openhands_acp.engine.expansions import Expansion
     from openhands_acp.engine.hands import World
+    from openhands_acp.engine.inventory import Inventory
+    from openhands_acp.engine.person import Person
+    from openhands_acp.engine.servers import Servers
+    from openhands_acp.engine.toolbox import Toolbox
+    from openhands_acp.engine.trust import Trust
+    from openhands_acp.engine.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
@@ -57,47 +61,30 @@ _BUG = (
     "of --log-file) has the details: please report them."
 )
 
-_CUT_SHORT = "interrupted when openhands-acp ended; whether it ran, and how far, is unknown: look before you repeat it"
-_CRASHED = "openhands-acp ended in the middle of this turn; what it was doing may be half done."
-
 T = TypeVar("T")
-Prompt = tuple[PromptPart, ...]
-
-
-@dataclass(slots=True)
-class Turn:
-    id: str
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    done: anyio.Event = field(default_factory=anyio.Event)
-    prompts: list[Prompt] = field(default_factory=list[Prompt])
-    """Not yet in the history; those that come while the turn runs are taken up at its next step."""
-    stop_reason: StopReason = "cancelled"
-    spent: Bill | None = None
-    """What it came to, once it is over."""
 
 
 class Session:
-    def __init__(
-        self, started: ConversationStarted, ports: Ports, tools: Callable[[], tuple[Tool, ...]], beginning: Beginning
-    ) -> None:
+    def __init__(self, started: ConversationStarted, ports: Ports, tools: MakeTools, beginning: Beginning) -> None:
         self.id = started.session_id
         self.root, self.roots = started.roots[0], started.roots
-        self._tools = cache(tools)
+        self._tools = tools
         self.limits = beginning.limits
         self.critic = beginning.critic
         self.persistence = beginning.persistence
         self.waiting, self.windows, self.outputs = ports.waiting, ports.windows, ports.outputs
-        self.servers, self.person = ports.servers, ports.person
-        self.inventory = NOTHING
-        """What people wrote down, as it was when the turn began."""
+        self._inventory: Inventory | None = None
         self.transcript = Transcript()
         self.entries: list[Entry] = []
         """All durable events so far: what a replay tells."""
         self.turn: Turn | None = None
         self.drained = ports.drained
         self.new_id = ports.new_id
-        self._ports = ports
+        self.ports = ports
+        """A sub-agent's session has most of them, too."""
         self._checkpoints: Checkpoints | None = None
+        self._toolbox: Toolbox | None = None
+        self.waits_for_servers = True
         self._recalled: dict[type, Any] = {}
         for entry in beginning.history:
             self.entries.append(entry)
@@ -105,7 +92,7 @@ class Session:
         self._is_told = False
         """What happens before anybody was given the session is for its replay only."""
         self.emit(self._taken_up(started))
-        self._close_what_a_crash_left_open()
+        close_what_a_crash_left_open(self)
         self._is_told = True
 
     # ---------------------------------------------------------------- what comes out
@@ -118,11 +105,11 @@ class Session:
         entry_id = ""
         if not isinstance(event, LIVE):
             entry_id = self.new_id()
-            self.entries.append(Entry(entry_id, self._ports.now(), event))
-            self._ports.journal.append(self.entries[-1])
+            self.entries.append(Entry(entry_id, self.ports.now(), event))
+            self.ports.journal.append(self.entries[-1])
         self.transcript.apply(event, entry_id)
         if self._is_told:
-            self._ports.publish(event)
+            self.ports.publish(event)
         return entry_id
 
     # ---------------------------------------------------------------- what comes in
@@ -133,7 +120,7 @@ class Session:
         While a turn runs, the prompt steers it: it joins the history at the turn's next step, and
         both prompts are answered when the turn ends.
         """
-        if self.turn is not None and _command_in(prompt):
+        if self.turn is not None and is_call(prompt, self.commands):
             return self._afterwards(self.turn, prompt)
         if self.turn is not None:
             self.turn.prompts.append(prompt)
@@ -159,7 +146,7 @@ class Session:
 
     def claim(self) -> None:
         """Become the one who writes this session. Raises Taken."""
-        self._ports.journal.claim()
+        self.ports.journal.claim()
 
     async def finished(self) -> None:
         """Wait until no turn runs."""
@@ -167,11 +154,19 @@ class Session:
             await self.turn.done.wait()
 
     def sync(self) -> None:
-        self._ports.journal.sync()
+        self.ports.journal.sync()
 
     @property
     def mode(self) -> Mode:
-        return cast("Mode", self.transcript.mode)  # Set when the session is made, from the table of modes.
+        # Set when the session is made, from the table of modes.
+        return self.ports.bounds.within(cast("Mode", self.transcript.mode))
+
+    @property
+    def rules(self) -> Collection[str]:
+        return {*self.ports.bounds.rules(), *self.transcript.rules}
+
+    def exhausted(self) -> str | None:
+        return self.ports.bounds.exhausted()
 
     @property
     def model(self) -> str:
@@ -183,7 +178,7 @@ class Session:
 
     @property
     def choices(self) -> Choices:
-        return self._ports.choices
+        return self.ports.choices
 
     @property
     def files(self) -> Files:
@@ -191,58 +186,133 @@ class Session:
 
     @property
     def permissions(self) -> Permissions:
-        return self._ports.permissions
+        return self.ports.permissions
+
+    @property
+    def upkeep(self) -> Upkeep:
+        return self.ports.open_upkeep()
+
+    @property
+    def trust(self) -> Trust:
+        return self.ports.trust
 
     # ---------------------------------------------------------------- for the turn
 
+    @property
+    def servers(self) -> Servers:
+        return self.ports.open_servers()
+
     @cached_property
     def world(self) -> World:
-        return self._ports.open_world()
+        return self.ports.open_world()
+
+    @property
+    def person(self) -> Person:
+        return self.ports.open_person()
+
+    @property
+    def inventory(self) -> Inventory:
+        """What people wrote down, as it was when the turn began."""
+        if self._inventory is None:
+            from openhands_acp.engine.inventory import NOTHING
+
+            self._inventory = NOTHING
+        return self._inventory
+
+    @property
+    def toolbox(self) -> Toolbox:
+        """Made when the first turn wants it: a session that nobody prompts does without."""
+        if self._toolbox is None:
+            from openhands_acp.engine.toolbox import Found, Toolbox
+
+            kit, allows = self.ports.open_kit, self.ports.bounds.tools
+            self._toolbox = Toolbox(lambda: self._tools(self.inventory), self.servers, kit, self.recall(Found), allows)
+        return self._toolbox
 
     @property
     def tools(self) -> dict[str, Tool]:
-        """By their names. Made when the first turn wants them: a session that nobody prompts does without."""
-        return {tool.spec.name: tool for tool in self._tools()}
+        """By their names; others only after `toolbox.renew`."""
+        return self.toolbox.tools
+
+    @property
+    def commands(self) -> tuple[SlashCommand, ...]:
+        """All slash commands that there are now."""
+        return (*COMMANDS, *(each.command for each in self.expansions.values()))
+
+    @property
+    def expansions(self) -> Mapping[str, Expansion]:
+        """Those of them that people and servers brought along, by their names."""
+        prompts = self.servers.prompts()
+        if self._inventory is None and not prompts:
+            return {}
+        from openhands_acp.engine.expansions import expansions
+
+        return expansions(self.inventory, prompts)
+
+    async def look_around(self) -> None:
+        """Look anew at what people wrote down; the client is told which commands came and went."""
+        self._inventory = await self.ports.look_around()
+        self.ports.offer()
 
     async def prepare(self) -> None:
-        """Look at what people wrote down; write the prompt, at the session's first turn."""
-        self.inventory = await self._ports.look_around()
+        """Look at what people wrote down, and whether it is trusted; write the prompt, at the session's first turn."""
+        from openhands_acp.engine import guidance, trusting
+
+        await self.look_around()
+        if not self.ports.bounds.depth:
+            await trusting.settle(self)
+            if self.waits_for_servers:
+                await self.servers.ready()
+                self.waits_for_servers = False
+        await self.toolbox.renew(self.transcript.tools)
         if self.transcript.system is None:
-            self.emit(await self._ports.describe())
+            self.emit(guidance.guided(replace(await self.ports.describe(), tools=tuple(self.tools)), self))
+        guidance.renewed(self)
 
     async def open_llm(self, purpose: str = "agent", model: str | None = None) -> LLM:
         """Open the session's model, or `model`, as it is asked for this purpose."""
         level = self.thought_level if purpose == "agent" else "default"
-        return await self._ports.open_llm(model or self.model, level, purpose)
+        return await self.ports.open_llm(model or self.model, level, purpose)
 
     async def keep_output(self, name: str, text: str) -> KeptOutput | None:
         """Put a text into a file that the agent may read unasked; None if there is no place for it."""
-        keep = self._ports.keep
+        keep = self.ports.keep
         return None if self.outputs is None or keep is None else await keep(self.outputs, name, text)
 
     async def take_prompts(self) -> bool:
         """Put waiting prompts into the history; tell whether there were any."""
+        from openhands_acp.engine import guidance, planning
+
         assert self.turn is not None
         taken = False
         while self.turn.prompts:
             prompt = self.turn.prompts[0]
             parts = tuple([await opened(part, self.files) for part in prompt])
             self.turn.prompts.pop(0)
+            guidance.before_prompt(self, prompt)
             self._say_as_user(parts)
             taken = True
+        if taken and not self.ports.bounds.depth:
+            planning.tell(self, self.recall(planning.Told))
         return taken
 
     @property
     def checkpoints(self) -> Checkpoints:
         from openhands_acp.engine.checkpoints import Checkpoints
 
-        self._checkpoints = self._checkpoints or Checkpoints(self, self._ports.open_snapshots)
+        self._checkpoints = self._checkpoints or Checkpoints(self, self.ports.open_snapshots)
         return self._checkpoints
 
     def hands(self, call: CallRequest) -> Hands:
         from openhands_acp.engine.hands import Doors, hands_for
 
         return hands_for(self, call, Doors(self.world, self.checkpoints, self.permissions, self.outputs))
+
+    async def delegate(self, tool_call_id: str, errand: Errand) -> ToolResult:
+        """Have a sub-agent do this for a call. Raises ToolError."""
+        from openhands_acp.engine.subagents import delegated
+
+        return await delegated(self, tool_call_id, errand)
 
     def recall(self, what: type[T]) -> T:
         return self._recalled.setdefault(what, what())
@@ -264,22 +334,13 @@ class Session:
         return turn.stop_reason
 
     async def _work(self, turn: Turn) -> StopReason:
-        from openhands_acp.engine.command_bodies import BODIES
         from openhands_acp.engine.critic import take_judged_turn
-        from openhands_acp.engine.guard import Dismissed
+        from openhands_acp.engine.obeying import obeyed
 
-        if (typed := _command_in(turn.prompts[0])) and (found := find(typed)):
-            turn.prompts.pop(0)
-            command, argument = found
-            self.emit(NoticeEvent(self.new_id(), "user", typed))
-            try:
-                if said := await BODIES[command.name](self, argument):
-                    self.emit(NoticeEvent(self.new_id(), "text", said))
-            except Dismissed:
-                self.cancel()
-            if not turn.prompts:
-                return "end_turn"
-        self.checkpoints.begin(_title_in(turn.prompts[0]))
+        title = await obeyed(self, turn.prompts)
+        if title is None:
+            return "end_turn"
+        self.checkpoints.begin(title)
         try:
             return await take_judged_turn(self)
         finally:
@@ -287,7 +348,7 @@ class Session:
 
     async def _refused(self, sentence: str) -> StopReason:
         # Only published: the journal is somebody else's to write.
-        self._ports.publish(NoticeEvent(self.new_id(), "text", f"{sentence[:1].upper()}{sentence[1:]}."))
+        self.ports.publish(NoticeEvent(self.new_id(), "text", f"{sentence[:1].upper()}{sentence[1:]}."))
         return "end_turn"
 
     def _taken_up(self, started: ConversationStarted) -> ConversationStarted:
@@ -299,13 +360,6 @@ class Session:
             model=kept.model or started.model,
             thought_level=kept.thought_level or started.thought_level,
         )
-
-    def _close_what_a_crash_left_open(self) -> None:
-        for tool_call_id, call in list(self.transcript.open_calls.items()):
-            self.emit(AgentErrorEvent(tool_call_id, call.tool_name, _CUT_SHORT))
-        if self.transcript.turn_id is not None:
-            self.emit(NoticeEvent(self.new_id(), "text", _CRASHED))
-            self.emit(TurnEnded(self.transcript.turn_id, "end_turn"))
 
     async def _afterwards(self, turn: Turn, prompt: Prompt) -> StopReason:
         """A command is about the session, not for the model: it waits until the turn is over."""
@@ -320,10 +374,7 @@ class Session:
         """Close everything that is open. No await: nothing can come in between."""
         for prompt in turn.prompts:
             self._say_as_user(tuple(as_text(part) if isinstance(part, FileLink) else part for part in prompt))
-        cause = "the turn failed" if failure else "the person stopped the turn"
-        for tool_call_id, call in list(self.transcript.open_calls.items()):
-            outcome = "while it ran; what it did is unknown" if call.has_started else "before it ran"
-            self.emit(AgentErrorEvent(tool_call_id, call.tool_name, f"{cause} {outcome}", call.shown))
+        close_calls(self, "the turn failed" if failure else "the person stopped the turn")
         if turn.scope.cancel_called:
             # Even if the work came to its end in the same moment: the client was promised this answer.
             turn.stop_reason = "cancelled"
@@ -339,16 +390,3 @@ class Session:
         self.emit(MessageEvent(self.new_id(), "user", parts))
         if self.transcript.title is None and (title := title_of(parts)):
             self.emit(ConversationStateUpdateEvent("title", title))
-
-
-def _command_in(prompt: Prompt) -> str | None:
-    """Return what was typed if it is a command and nothing else."""
-    match prompt:
-        case (Text(text),) if find(text):
-            return text
-        case _:
-            return None
-
-
-def _title_in(prompt: Prompt) -> str:
-    return title_of(tuple([part for part in prompt if isinstance(part, Text)])) or "a prompt without text"

@@ -7,14 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from openhands_acp.engine.cards import Card, KeptOutput, Location, Shown
-from openhands_acp.engine.events import PlanEntry
+from openhands_acp.engine.events import PlanEntry, Usage
 from openhands_acp.engine.messages import Image, JsonObject
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Files, Terminals, ToolSpec
-from openhands_acp.engine.search import Search
+
+if TYPE_CHECKING:
+    # Of turns: a session that nobody prompts does without.
+    from openhands_acp.engine.browser import Browser
+    from openhands_acp.engine.person import Form, Reply
+    from openhands_acp.engine.planning import Decision
+    from openhands_acp.engine.search import Search
+    from openhands_acp.engine.servers import Servers
+    from openhands_acp.engine.web import Web
 
 T = TypeVar("T")
 
@@ -34,6 +42,7 @@ class TurnError(Exception):
         can_retry: bool = False,
         wait: float | None = None,
         window: int | None = None,
+        spent: Usage | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
@@ -46,6 +55,8 @@ class TurnError(Exception):
         """Seconds that the provider asked to be left alone; None if it did not say."""
         self.window = window
         """Tokens that the model can read, if the failure said so."""
+        self.spent = spent
+        """What the provider will have charged for the part of an answer that came, estimated; None: there was none."""
 
 
 class Rejected(Exception):
@@ -75,6 +86,19 @@ class ToolResult:
     """Where all of what `text` is a part of is kept."""
 
 
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a sub-agent is asked to do."""
+
+    agent: str
+    """The name of its definition."""
+    prompt: str
+    description: str = ""
+    """For the person, in a few words."""
+    resume: str | None = None
+    """The id of a task whose conversation goes on, with the same sub-agent."""
+
+
 class Hands(Protocol):
     """All that one call may touch. A new one is made for each call."""
 
@@ -97,6 +121,17 @@ class Hands(Protocol):
     @property
     def search(self) -> Search: ...
 
+    @property
+    def servers(self) -> Servers:
+        """Servers of others, which are asked for like all else."""
+        ...
+
+    @property
+    def web(self) -> Web: ...
+
+    @property
+    def browser(self) -> Browser: ...
+
     def intend(self, whole: Card) -> None:
         """Say what the call is about to do to several files: whoever is asked is asked once, and shown all of it.
 
@@ -115,6 +150,14 @@ class Hands(Protocol):
         """
         ...
 
+    async def keep(self, text: str) -> KeptOutput | None:
+        """Put a result that is too long to be read at once into a file that may be read unasked; None: no place."""
+        ...
+
+    async def follow(self, skill: str) -> str:
+        """Have the model told a skill's text, from its next step on; return what to say of it. Raises ToolError."""
+        ...
+
     def say(self, text: str) -> None:
         """Show the person text that the model need not read again."""
         ...
@@ -124,6 +167,18 @@ class Hands(Protocol):
         ...
 
     def plan(self, entries: tuple[PlanEntry, ...]) -> None: ...
+
+    async def ask(self, form: Form) -> Reply:
+        """Have a form filled in, or its one choice made where the client has no forms. Waits for the person."""
+        ...
+
+    async def leave_plan_mode(self, title: str) -> Decision:
+        """Ask the person whether the plan that was said is carried out, and in which mode, which then counts."""
+        ...
+
+    async def delegate(self, errand: Errand) -> ToolResult:
+        """Have a sub-agent do this, and wait for what comes of it. Raises ToolError."""
+        ...
 
     def recall(self, what: type[T]) -> T:
         """Return this session's one `what`, made by calling it the first time."""

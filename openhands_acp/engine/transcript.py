@@ -36,7 +36,6 @@ from openhands_acp.engine.events import (
     PlanUpdated,
     QuestionAnswered,
     ResponseDropped,
-    SkillActivated,
     SystemPromptEvent,
     ThoughtEvent,
     TurnEnded,
@@ -44,6 +43,7 @@ from openhands_acp.engine.events import (
     UsageEvent,
     UserRejectObservation,
 )
+from openhands_acp.engine.guidance_events import SkillActivated
 from openhands_acp.engine.items import (
     Guidance,
     Item,
@@ -65,8 +65,11 @@ from openhands_acp.engine.messages import (
     Text,
     UserMessage,
     plain_text,
+    without_images,
 )
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.subagent_events import SubagentStarted, SubagentStep
+from openhands_acp.engine.tool_events import ToolsChanged
 
 _STOPPED = UserMessage((Text("(I stopped you here. Leave what was under way, unless I ask for it again.)"),))
 """Else a model takes up what it was told to stop, beside what it is asked next."""
@@ -83,6 +86,8 @@ class OpenCall:
     has_started: bool = False
     shown: tuple[Shown, ...] = ()
     """What its card shows since it runs."""
+    hint: str = ""
+    """For the model, if it is cut short."""
 
 
 @dataclass(slots=True)
@@ -107,16 +112,22 @@ class Counted:
 @dataclass(slots=True)
 class Transcript:
     system: SystemMessage | None = None
+    tools: tuple[str, ...] = ()
+    """Those that the model knows, by name and in their order."""
     roots: tuple[AbsPath, ...] = ()
     title: str | None = None
     mode: str | None = None
+    mode_before_plan: str | None = None
+    """Which the session had before it was told to plan; None if it began so."""
     model: str | None = None
     thought_level: str | None = None
     plan: tuple[PlanEntry, ...] = ()
     rules: set[str] = field(default_factory=set[str])
     """What the person allowed for the whole session (see `policy`)."""
-    active: set[str] = field(default_factory=set[str])
-    """Skills and folders' rules that the model has the text of."""
+    active: dict[str, str] = field(default_factory=dict[str, str])
+    """Skills and folders' rules that the model has the text of, by name."""
+    tasks: dict[str, str] = field(default_factory=dict[str, str])
+    """Sub-agents that were at work: by their ids, the names of their definitions."""
     turn_id: str | None = None
     """The turn that started and has not ended."""
     spending: Spending = field(default_factory=Spending)
@@ -131,21 +142,29 @@ class Transcript:
     """By the provider, at the last answer in this conversation."""
     _told: list[Message] = field(default_factory=list[Message], compare=False, repr=False)
     """Of the first items, to which nothing is added any more."""
+    _told_unseen: list[Message] = field(default_factory=list[Message], compare=False, repr=False)
+    """The same for a model that sees no images."""
     _settled: int = field(default=0, compare=False, repr=False)
     """How many these are."""
     _steps: dict[str, Step] = field(default_factory=dict[str, Step])
     """By the model's answers."""
     _step_of_call: dict[str, Step] = field(default_factory=dict[str, Step])
 
-    def history(self) -> list[Message]:
-        """Return the conversation as a model reads it: each call followed by its result, in call order."""
+    def history(self, *, with_images: bool = True) -> list[Message]:
+        """Return the conversation as a model reads it: each call followed by its result, in call order.
+
+        Without images there is a sentence in the place of each.
+        """
         items = self.items
         while self._settled + 1 < len(items) and is_over(items[self._settled]):
             # Once: else each step of a long conversation would cost as much as all before it.
-            self._told += messages_of(items[self._settled])
+            messages = messages_of(items[self._settled])
+            self._told += messages
+            self._told_unseen += without_images(messages)
             self._settled += 1
         rest = [message for item in items[self._settled :] for message in messages_of(item)]
-        return [*([self.system] if self.system else []), *self._told, *rest]
+        told, rest = (self._told, rest) if with_images else (self._told_unseen, without_images(rest))
+        return [*([self.system] if self.system else []), *told, *rest]
 
     def apply(self, event: Event, entry_id: str) -> None:
         """Take in one event; `entry_id` is empty for a live one."""
@@ -157,22 +176,24 @@ class Transcript:
                 self._apply_live(event)
             case MessageEvent() | ThoughtEvent() | NoticeEvent() | ActionEvent():
                 self._apply_message(event, entry_id)
-            case ObservationEvent():
-                self._close(event.tool_call_id, event.text, event.images)
-            case UserRejectObservation():
-                self._close(event.tool_call_id, f"Rejected: {event.rejection_reason}")
-            case AgentErrorEvent():
-                self._close(event.tool_call_id, f"Error: {event.error}")
-            case CheckpointTaken():
-                self.open_calls.pop(event.tool_call_id, None)
-                if event.told is not None:
-                    self._add(UserMessage((Text(event.told),)))
-            case QuestionAnswered():
-                self.open_calls.pop(event.tool_call_id, None)
-            case SkillActivated():
-                self.active.add(event.name)
-                self._add(Guidance(event.name, event.text))
-            case UsageEvent() | ResponseDropped() | Condensation():
+            case (
+                ObservationEvent()
+                | UserRejectObservation()
+                | AgentErrorEvent()
+                | CheckpointTaken()
+                | QuestionAnswered()
+                | SubagentStarted()
+                | SubagentStep()
+            ):
+                self._apply_call(event)
+            case (
+                SystemPromptEvent()
+                | ToolsChanged()
+                | UsageEvent()
+                | ResponseDropped()
+                | Condensation()
+                | SkillActivated()
+            ):
                 self._apply_reading(event)
             case _:
                 self._apply_state(event)
@@ -225,10 +246,39 @@ class Transcript:
             case _:
                 assert_never(event)
 
+    def _apply_call(
+        self,
+        event: ObservationEvent
+        | UserRejectObservation
+        | AgentErrorEvent
+        | CheckpointTaken
+        | QuestionAnswered
+        | SubagentStarted
+        | SubagentStep,
+    ) -> None:
+        match event:
+            case ObservationEvent():
+                self._close(event.tool_call_id, event.text, event.images)
+            case UserRejectObservation():
+                self._close(event.tool_call_id, f"Rejected: {event.rejection_reason}")
+            case AgentErrorEvent():
+                self._close(event.tool_call_id, f"Error: {event.error}")
+            case CheckpointTaken():
+                self.open_calls.pop(event.tool_call_id, None)
+                if event.told is not None:
+                    self._add(UserMessage((Text(event.told),)))
+            case QuestionAnswered() | SubagentStep():
+                self.open_calls.pop(event.tool_call_id, None)
+            case SubagentStarted():
+                self.tasks[event.task_id] = event.agent
+                if call := self.open_calls.get(event.tool_call_id):
+                    call.hint = f"; `resume` {event.task_id!r} goes on with it"
+            case _:
+                assert_never(event)
+
     def _apply_state(
         self,
         event: ConversationStarted
-        | SystemPromptEvent
         | PermissionDecided
         | PlanUpdated
         | TurnStarted
@@ -240,10 +290,9 @@ class Transcript:
         match event:
             case ConversationStarted():
                 self._start(event)
-            case SystemPromptEvent():
-                self.system = SystemMessage(event.static, event.dynamic)
             case PermissionDecided():
                 self.rules |= {event.rule} if event.rule else set[str]()
+                self.rules -= set(event.revoked)
             case PlanUpdated():
                 self.plan = event.entries
             case TurnStarted():
@@ -253,20 +302,31 @@ class Transcript:
                 if event.stop_reason == "cancelled":
                     self._add(_STOPPED)
             case ConversationStateUpdateEvent():
+                if (event.key, event.value) == ("mode", "plan"):
+                    self.mode_before_plan = self.mode
                 setattr(self, event.key, event.value)
             case InterruptEvent() | ConversationErrorEvent():
                 pass
             case _:
                 assert_never(event)
 
-    def _apply_reading(self, event: UsageEvent | ResponseDropped | Condensation) -> None:
+    def _apply_reading(
+        self, event: SystemPromptEvent | ToolsChanged | UsageEvent | ResponseDropped | Condensation | SkillActivated
+    ) -> None:
         match event:
+            case SystemPromptEvent():
+                self.system, self.tools = SystemMessage(event.static, event.dynamic), event.tools
+            case ToolsChanged():
+                self.tools = event.tools
             case UsageEvent():
                 self._count(event)
             case ResponseDropped():
                 self._drop(event.response_id)
             case Condensation():
                 self._condense(event)
+            case SkillActivated():
+                self.active[event.name] = event.text
+                self._add(Guidance(event.name, event.text))
             case _:
                 assert_never(event)
 
@@ -300,7 +360,7 @@ class Transcript:
         return step
 
     def _unsettle(self) -> None:
-        self._told, self._settled = [], 0
+        self._told, self._told_unseen, self._settled = [], [], 0
 
     def _drop(self, response_id: str) -> None:
         if (step := self._steps.pop(response_id, None)) is not None:
@@ -321,6 +381,7 @@ class Transcript:
 
     def _condense(self, event: Condensation) -> None:
         self.items = condensed(self.items, event.until, event.kept, event.summary, event.shortened)
+        self.active = {item.name: item.text for item in self.items if isinstance(item, Guidance)}
         self._unsettle()
         steps = [item for item in self.items if isinstance(item, Step)]
         self._step_of_call = {tool_call_id: step for step in steps for tool_call_id in step.calls}

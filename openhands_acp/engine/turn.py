@@ -12,7 +12,7 @@ from typing import Protocol
 
 import anyio
 
-from openhands_acp.engine import compacting, limits, vision
+from openhands_acp.engine import compacting, guidance, limits, server_news, vision
 from openhands_acp.engine.call import CallRequest
 from openhands_acp.engine.compacting import answered_in_room, made_room
 from openhands_acp.engine.events import (
@@ -22,18 +22,22 @@ from openhands_acp.engine.events import (
     StopReason,
     UserRejectObservation,
 )
-from openhands_acp.engine.guard import Dismissed
 from openhands_acp.engine.limits import checked
+from openhands_acp.engine.ports import Dismissed
 from openhands_acp.engine.respond import Response
+from openhands_acp.engine.server_news import renewed
 from openhands_acp.engine.tool import Hands, Rejected, ToolError, ToolResult
+from openhands_acp.engine.turns import Turn
 from openhands_acp.engine.unstuck import Course, Outcome
 from openhands_acp.engine.vision import see_for
 
 logger = logging.getLogger(__name__)
 
 
-class Session(compacting.Session, limits.Session, vision.Session, Protocol):
+class Session(compacting.Session, guidance.Session, limits.Session, server_news.Session, vision.Session, Protocol):
     """What a turn works on."""
+
+    turn: Turn | None
 
     async def prepare(self) -> None: ...
 
@@ -52,11 +56,13 @@ async def take_turn(session: Session) -> StopReason:
     await session.take_prompts()
     course = Course(session)
     while (stop := await checked(session)) is None:
+        await renewed(session)
         await see_for(session)
         if await made_room(session) or (response := await answered_in_room(session)) is None:
             # It may have cost something: the limits are looked at first.
             continue
         outcomes = await run_calls(session, response.calls)
+        await guidance.after_calls(session, response.calls)
         if await session.take_prompts():
             course.begin()
             continue
@@ -130,6 +136,9 @@ def _rejected(session: Session, call: CallRequest, no: Rejected) -> Outcome:
 async def _run(session: Session, call: CallRequest) -> ToolResult:
     if call.tool is None or call.problem:
         raise ToolError(call.problem)
+    limit = session.turn.tool_limit if session.turn is not None else None
+    if limit is not None and (refusal := limit.refusal(call.tool_name, call.arguments)) is not None:
+        raise ToolError(refusal)
     return await call.tool.run(call.parsed, session.hands(call))
 
 

@@ -17,9 +17,17 @@ from openhands_acp.engine.cards import Card, Location, ShownText
 from openhands_acp.engine.changes import card_of, count_of, is_covered, is_file, look, shown
 from openhands_acp.engine.checkpoints import NAMED, Checkpoints
 from openhands_acp.engine.events import CallDelta, CheckpointTaken, Entry, Event, PermissionDecided
-from openhands_acp.engine.guard import Dismissed
 from openhands_acp.engine.paths import AbsPath, shortened
-from openhands_acp.engine.ports import FileChanged, Files, Option, Permissions, Question, TextFile, UnreadableFile
+from openhands_acp.engine.ports import (
+    Dismissed,
+    FileChanged,
+    Files,
+    Option,
+    Permissions,
+    Question,
+    TextFile,
+    UnreadableFile,
+)
 from openhands_acp.engine.snapshots import Change, FileState, SnapshotError, Snapshots
 from openhands_acp.engine.spelling import lf
 from openhands_acp.engine.timeline import Step, next_id

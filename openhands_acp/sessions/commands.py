@@ -81,13 +81,23 @@ def export(shelf: Shelf, written: str, wanted: Export) -> int:
         text = page(found, totals(stored.entries), scenes(stored.entries), stored.notes)
         _write_file(wanted.html, lambda file: file.write(text.encode("utf-8", "replace")))
     if wanted.output is not None and wanted.format == "zip":
-        _write_file(wanted.output, lambda file: export_zip(stored.entries, file))
+        others = shelf.subagents(found, stored)
+        _write_file(wanted.output, lambda file: export_zip(stored.entries, file, others))
     elif wanted.output is not None:
         text_json = _json_text(to_openhands(stored.entries))
         _write_file(wanted.output, lambda file: file.write(text_json.encode()))
     elif wanted.html is None or wanted.format is not None:
         _write_json(to_openhands(stored.entries))
     return OK
+
+
+def export_to(shelf: Shelf, written: str, path: Path) -> None:
+    """Write one session to a file that is not there yet, in the form that its suffix names. Raises Refused."""
+    if path.exists():
+        raise Refused(f"{path} is there already; name another file")
+    is_page, is_zip = path.suffix.lower() == ".html", path.suffix.lower() == ".zip"
+    wanted = Export(None if is_page else path, "zip" if is_zip else None, path if is_page else None)
+    export(shelf, written, wanted)
 
 
 def delete(shelf: Shelf, console: Console, written: Sequence[str], *, says_yes: bool) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
+from openhands_acp.engine.events import Entry
 from openhands_acp.engine.ports import Taken
 from openhands_acp.options import Options
 from openhands_acp.sessions.masking import Mask, masked_stored, masked_summary, masking
@@ -100,6 +101,13 @@ class Shelf:
             raise Refused(f"session {found.id} is gone") from error
         except UnreadableSession as error:
             raise Refused(str(error)) from error
+
+    def subagents(self, found: Found, stored: Stored) -> dict[str, list[Entry]]:
+        """Read what a session's sub-agents said, by the folders that it is kept in."""
+        if found.is_openhands:
+            return {}
+        inner = self.library.of_subagents(found.id, stored.entries)
+        return {place: masked_stored(each, self.mask).entries for place, each in inner}
 
     def delete(self, found: Found) -> None:
         """Delete one of ours. Raises Refused."""

@@ -14,6 +14,8 @@ from openhands_acp.engine.cards import Card, Shown, ShownText
 from openhands_acp.engine.cost import Spending
 from openhands_acp.engine.events import Entry, PlanEntry
 from openhands_acp.engine.messages import Image, Part, Text, plain_text
+from openhands_acp.engine.subagent_events import SubagentStarted, SubagentStep
+from openhands_acp.engine.tool_events import ToolsChanged
 
 Status: TypeAlias = Literal["completed", "failed", "pending"]
 
@@ -70,6 +72,7 @@ Scene: TypeAlias = Asked | Said | Thought | Called | Planned | Failed | Stopped
 _DECISIONS = {
     "allow_once": "allowed once",
     "allow_always": "allowed for the session",
+    "allow_widely": "allowed for the session",
     "reject_once": "rejected",
     "cancelled": "question closed",
 }
@@ -126,12 +129,10 @@ class _Telling:
                 yield Asked(event.content)
             case events.MessageEvent():
                 yield from _said(plain_text(event.content))
-            case events.ThoughtEvent():
-                yield from _thought(event.text)
+            case events.ThoughtEvent(text=text) | events.NoticeEvent(channel="thought", text=text):
+                yield from _thought(text)
             case events.NoticeEvent(channel="user"):
                 yield Asked((Text(event.text),))
-            case events.NoticeEvent(channel="thought"):
-                yield from _thought(event.text)
             case events.NoticeEvent():
                 yield from _said(event.text)
             case events.PlanUpdated():
@@ -141,8 +142,25 @@ class _Telling:
                 yield Failed(event.detail)
             case events.TurnEnded(stop_reason="cancelled"):
                 yield Stopped()
+            case events.CheckpointTaken() | events.QuestionAnswered() | SubagentStep():
+                yield from self._take_card(event)
             case _:
                 yield from self._take_call(event)
+
+    def _take_card(self, event: events.CheckpointTaken | events.QuestionAnswered | SubagentStep) -> Iterator[Scene]:
+        """Take what has a card of its own, and is over as soon as it is told."""
+        match event:
+            case events.CheckpointTaken(card=Card() as card):
+                yield Called(card, "completed", card.shown, self._decisions.pop(event.tool_call_id, ""))
+            case events.QuestionAnswered():
+                shown = (*event.card.shown, ShownText(event.answer))
+                yield Called(event.card, "completed", shown, self._decisions.pop(event.tool_call_id, ""))
+            case SubagentStep(is_own=True):
+                yield Called(event.card, event.status, event.shown, self._decisions.pop(event.tool_call_id, ""))
+            case events.CheckpointTaken() | SubagentStep():
+                pass
+            case _:
+                assert_never(event)
 
     def _take_call(
         self,
@@ -153,6 +171,7 @@ class _Telling:
         | events.PermissionDecided
         | events.ConversationStarted
         | events.SystemPromptEvent
+        | ToolsChanged
         | events.TurnStarted
         | events.TurnEnded
         | events.InterruptEvent
@@ -160,8 +179,8 @@ class _Telling:
         | events.UsageEvent
         | events.ResponseDropped
         | events.Condensation
-        | events.QuestionAnswered
-        | events.CheckpointTaken,
+        | events.SkillActivated
+        | SubagentStarted,
     ) -> Iterator[Scene]:
         match event:
             case events.ActionEvent():
@@ -176,14 +195,10 @@ class _Telling:
                 yield from self._failed(event.tool_call_id, event.shown, self._no(event))
             case events.AgentErrorEvent():
                 yield from self._failed(event.tool_call_id, event.shown, event.error)
-            case events.CheckpointTaken(card=Card() as card):
-                yield Called(card, "completed", card.shown, self._decisions.pop(event.tool_call_id, ""))
-            case events.QuestionAnswered():
-                shown = (*event.card.shown, ShownText(event.answer))
-                yield Called(event.card, "completed", shown, self._decisions.pop(event.tool_call_id, ""))
             case (
                 events.ConversationStarted()
                 | events.SystemPromptEvent()
+                | ToolsChanged()
                 | events.TurnStarted()
                 | events.TurnEnded()
                 | events.InterruptEvent()
@@ -191,7 +206,8 @@ class _Telling:
                 | events.UsageEvent()
                 | events.ResponseDropped()
                 | events.Condensation()
-                | events.CheckpointTaken()
+                | events.SkillActivated()
+                | SubagentStarted()
             ):
                 pass
             case _:

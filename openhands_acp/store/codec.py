@@ -17,6 +17,8 @@ from typing import Any, Literal, TypeGuard, Union, assert_never, cast, get_args,
 from openhands_acp.engine import cards, events, messages
 from openhands_acp.engine.events import Durable, Entry, Source
 from openhands_acp.engine.messages import Image, JsonObject, Text
+from openhands_acp.engine.subagent_events import SubagentStarted, SubagentStep
+from openhands_acp.engine.tool_events import ToolsChanged
 
 VERSION = 3
 """1 had neither checkpoints nor thought levels, 2 no dropped answers, condensations and questions.
@@ -75,10 +77,12 @@ def source_of(event: Durable) -> Source:
             return "user"
         case (
             events.SystemPromptEvent()
+            | ToolsChanged()
             | events.ThoughtEvent()
             | events.ActionEvent()
             | events.AgentErrorEvent()
             | events.PlanUpdated()
+            | SubagentStarted()
         ):
             return "agent"
         case (
@@ -91,6 +95,8 @@ def source_of(event: Durable) -> Source:
             | events.UsageEvent()
             | events.ResponseDropped()
             | events.Condensation()
+            | events.SkillActivated()
+            | SubagentStep()
             | events.CheckpointTaken()
         ):
             return "environment"

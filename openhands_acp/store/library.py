@@ -10,15 +10,17 @@ import re
 import shutil
 import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
-from openhands_acp.engine.events import Entry
+from openhands_acp.engine.events import ConversationStarted, Entry
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.session_ports import OpenSubagent
+from openhands_acp.store import subagents
 from openhands_acp.store.index import Glance, Index, Key
 from openhands_acp.store.journal import LOCK_NAME, FileJournal
 from openhands_acp.store.lock import Lock
@@ -66,8 +68,26 @@ class Library:
         return FileJournal(self._place(session_id), on_failure, after)
 
     def copied(self, entries: Iterable[Entry], session_id: str) -> tuple[Entry, ...]:
-        """Return a conversation for a session of its own, whose folder gets the files that it names."""
-        return tuple(copied(entries, self._place(session_id)))
+        """Return a conversation for a session of its own, whose folder gets the files that it names.
+
+        And the conversations of its sub-agents.
+        """
+        kept = tuple(entries)
+        place = self._place(session_id)
+        ids = [entry.event.session_id for entry in kept if isinstance(entry.event, ConversationStarted)]
+        # The last first: it has what they said since it was itself a copy.
+        for origin in dict.fromkeys(reversed(ids)):
+            if _ID.fullmatch(origin):
+                subagents.copy(kept, self._place(origin), place)
+        return tuple(copied(kept, place))
+
+    def subagents(self, session_id: str, on_failure: Callable[[str], None]) -> OpenSubagent:
+        """Return what opens the conversations of a session's sub-agents."""
+        return subagents.opening(self._place(session_id), on_failure)
+
+    def of_subagents(self, session_id: str, entries: Iterable[Entry]) -> Iterator[tuple[str, Stored]]:
+        """Yield the conversations of its sub-agents, each with its place in the session's folder."""
+        return subagents.conversations(self._place(session_id), entries)
 
     def output_folder(self, session_id: str) -> Path:
         """Return where a session's terminals put long outputs."""

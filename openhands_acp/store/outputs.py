@@ -130,7 +130,7 @@ def _told_anew(
         return text
 
     if isinstance(event, Condensation):
-        shortened = tuple([replace(each, text=renamed(each.text)) for each in event.shortened])
+        shortened = tuple([replace(each, text=each.text and renamed(each.text)) for each in event.shortened])
         return replace(event, summary=renamed(event.summary), shortened=shortened, output=output)
     raw = event.raw_output
     if raw is not None:

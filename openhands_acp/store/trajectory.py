@@ -20,6 +20,8 @@ from openhands_acp.engine import cards
 from openhands_acp.engine import events as ours
 from openhands_acp.engine.events import Entry
 from openhands_acp.engine.messages import Image, JsonValue, Part, Text, plain_text
+from openhands_acp.engine.subagent_events import SubagentStarted, SubagentStep
+from openhands_acp.engine.tool_events import ToolsChanged
 from openhands_acp.store.codec import source_of, to_json
 
 Wire = dict[str, Any]
@@ -46,9 +48,15 @@ _KEYS: Mapping[type, str] = {
     ours.ResponseDropped: "response_dropped",
     ours.Condensation: "condensation",
     ours.QuestionAnswered: "question",
+    SubagentStarted: "subagent",
+    SubagentStep: "subagent_step",
+    ToolsChanged: "tools",
     ours.CheckpointTaken: "checkpoint",
 }
 """Keys of our own, for what OpenHands has no kind for."""
+
+
+_NONE: Mapping[str, Sequence[Entry]] = {}
 
 
 def to_openhands(entries: Sequence[Entry]) -> list[Wire]:
@@ -58,12 +66,17 @@ def to_openhands(entries: Sequence[Entry]) -> list[Wire]:
     return [event for entry in kept for event in writing.events_of(entry)]
 
 
-def export_zip(entries: Sequence[Entry], file: BinaryIO) -> None:
-    """Write a trajectory as OpenHands' download does: a zip with a file for each event."""
+def export_zip(entries: Sequence[Entry], file: BinaryIO, others: Mapping[str, Sequence[Entry]] = _NONE) -> None:
+    """Write a trajectory as OpenHands' download does: a zip with a file for each event.
+
+    `others` are those of sub-agents, by the folders that they get in it.
+    """
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number, event in enumerate(to_openhands(entries)):
-            # Spelt in ASCII, so that a lone surrogate in some output cannot make it unreadable.
-            archive.writestr(f"event_{number:06d}_{event['id']}.json", json.dumps(event, indent=2))
+        for folder, each in {"": entries, **others}.items():
+            for number, event in enumerate(to_openhands(each)):
+                name = f"event_{number:06d}_{event['id']}.json"
+                # Spelt in ASCII, so that a lone surrogate in some output cannot make it unreadable.
+                archive.writestr(f"{folder}/{name}" if folder else name, json.dumps(event, indent=2))
 
 
 @dataclass(slots=True)
@@ -214,6 +227,10 @@ class _Writing:
         | ours.ResponseDropped
         | ours.Condensation
         | ours.QuestionAnswered
+        | ours.SkillActivated
+        | ToolsChanged
+        | SubagentStarted
+        | SubagentStep
         | ours.CheckpointTaken,
     ) -> Iterator[Wire]:
         match event:
@@ -230,6 +247,11 @@ class _Writing:
             case ours.CheckpointTaken(told=str() as told) | ours.NoticeEvent(told=str() as told):
                 message = {"role": "user", "content": [_text(told)]}
                 yield _wire(entry, "MessageEvent", llm_message=message, activated_skills=[], extended_content=[])
+            case ours.SkillActivated():
+                message = {"role": "user", "content": [_text(event.text)]}
+                yield _wire(
+                    entry, "MessageEvent", llm_message=message, activated_skills=[event.name], extended_content=[]
+                )
             case (
                 ours.ConversationStarted()
                 | ours.NoticeEvent()
@@ -238,6 +260,9 @@ class _Writing:
                 | ours.ResponseDropped()
                 | ours.Condensation()
                 | ours.QuestionAnswered()
+                | SubagentStarted()
+                | SubagentStep()
+                | ToolsChanged()
                 | ours.CheckpointTaken()
             ):
                 yield _state(entry, _KEYS[type(event)], _fields(entry))

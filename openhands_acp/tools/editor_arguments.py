@@ -10,17 +10,13 @@ from collections.abc import Collection, Mapping
 from typing import cast
 
 _SAME: Mapping[str, str] = {
-    "file_path": "path",
-    "filepath": "path",
-    "filename": "path",
-    "file": "path",
     "old_string": "old_str",
     "old_text": "old_str",
     "new_string": "new_str",
     "new_text": "new_str",
     "replacements": "edits",
 }
-"""Other editors' words."""
+"""Other editors' words, but for those that every tool's arguments are translated from (`engine.arguments`)."""
 _TEXT = ("content", "contents", "text", "insert_text", "code")
 """What is new, under whatever name; which of ours that is, the command says."""
 _REMARKS = frozenset(("summary", "description", "explanation", "thought", "reason"))

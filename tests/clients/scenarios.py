@@ -15,8 +15,9 @@ FILE = "greeting.txt"
 BEFORE = "hello world\n"
 SLEEP = "sleep 299.71"
 COMMANDS = [
-    *("help", "title", "model", "cost", "context", "compact", "ask", "goal"),
-    *("undo", "redo", "diff", "checkpoints", "restore"),
+    *("help", "title", "model", "mode", "confirm", "permissions", "status", "cost"),
+    *("context", "mcp", "skills", "agents", "compact", "ask", "goal", "init", "review"),
+    *("undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"),
 ]
 
 

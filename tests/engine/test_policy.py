@@ -15,8 +15,11 @@ from openhands_acp.engine.policy import (
     Deny,
     Effect,
     Execute,
+    Fetch,
     Read,
+    Sample,
     Type,
+    UseTool,
     Verdict,
     Write,
     covered_in_another_shell,
@@ -24,6 +27,7 @@ from openhands_acp.engine.policy import (
     plain_words,
     rule_for,
     rule_in_words,
+    wider_rule_for,
 )
 
 ROOT = AbsPath("/w")
@@ -57,10 +61,59 @@ INSIDE, OUTSIDE, HOOK = AbsPath("/w/a.py"), AbsPath("/etc/hosts"), AbsPath("/w/.
         ("llm-approve", Type("npm init", "y\r"), "HIGH", Ask),
         ("always-approve", Type("npm init", "y\r"), "HIGH", Allow),
         ("plan", Type("npm init", "y\r"), "LOW", Deny),
+        ("always-ask", UseTool("hub", "list", "List", is_read_only=True), "LOW", Ask),
+        ("accept-edits", UseTool("hub", "list", "List", is_read_only=True), "LOW", Ask),
+        ("llm-approve", UseTool("hub", "list", "List", is_read_only=True), "UNKNOWN", Allow),
+        ("llm-approve", UseTool("hub", "list", "List", is_read_only=True), "HIGH", Ask),
+        ("llm-approve", UseTool("hub", "add", "Add", is_read_only=False), "UNKNOWN", Ask),
+        ("llm-approve", UseTool("hub", "add", "Add", is_read_only=False), "MEDIUM", Allow),
+        ("always-approve", UseTool("hub", "add", "Add", is_read_only=False), "HIGH", Allow),
+        ("plan", UseTool("hub", "list", "List", is_read_only=True), "LOW", Ask),
+        ("plan", UseTool("hub", "add", "Add", is_read_only=False), "LOW", Deny),
+        ("always-approve", Sample("hub"), "LOW", Ask),
+        ("llm-approve", Sample("hub"), "LOW", Ask),
+        ("plan", Sample("hub"), "LOW", Ask),
+        ("always-ask", Fetch("a.example"), "LOW", Ask),
+        ("accept-edits", Fetch("a.example"), "LOW", Ask),
+        ("llm-approve", Fetch("a.example"), "LOW", Allow),
+        ("llm-approve", Fetch("a.example"), "HIGH", Ask),
+        ("always-approve", Fetch("a.example"), "HIGH", Allow),
+        ("plan", Fetch("a.example"), "LOW", Ask),
     ],
 )
 def test_decide(mode: Mode, effect: Effect, risk: Risk, verdict: type[Verdict]) -> None:
     assert isinstance(decide(mode, effect, risk=risk, roots=(ROOT,)), verdict)
+
+
+LIST = UseTool("hub", "list", "List", is_read_only=True)
+ADD = UseTool("hub", "add", "Add", is_read_only=False)
+
+
+@pytest.mark.parametrize(
+    ("rule", "effect", "covered"),
+    [
+        (rule_for(ADD), ADD, True),
+        (rule_for(ADD), UseTool("hub", "add", "Another title", is_read_only=True), True),
+        (rule_for(ADD), LIST, False),
+        (rule_for(ADD), UseTool("other", "add", "Add", is_read_only=False), False),
+        (wider_rule_for(ADD), LIST, True),
+        (wider_rule_for(ADD), UseTool("hub:b", "add", "Add", is_read_only=False), False),
+        (wider_rule_for(ADD), Sample("hub"), False),
+        (rule_for(Sample("hub")), Sample("hub"), True),
+        (rule_for(Sample("hub")), ADD, False),
+        (wider_rule_for(Read(OUTSIDE)), Read(OUTSIDE), False),
+    ],
+)
+def test_a_rule_about_a_server_is_about_this_tool_or_all_of_its_tools(
+    rule: str | None, effect: Effect, covered: bool
+) -> None:
+    verdict = decide("always-ask", effect, risk="LOW", roots=(ROOT,), rules={rule} if rule else set())
+    assert isinstance(verdict, Allow) is covered
+
+
+@pytest.mark.parametrize(("effect", "verdict"), [(LIST, Allow), (ADD, Deny)])
+def test_in_plan_mode_a_rule_counts_only_for_tools_that_read(effect: Effect, verdict: type[Verdict]) -> None:
+    assert isinstance(decide("plan", effect, risk="LOW", roots=(ROOT,), rules={"server:hub"}), verdict)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +176,7 @@ def test_a_link_that_leads_out_of_the_root_is_outside(tmp_path: Path) -> None:
     ("effect", "words"),
     [
         (Write(INSIDE), "Always allow editing a.py in this session"),
+        (Fetch("a.example:8080"), "Always allow a.example:8080 in this session"),
         (Read(OUTSIDE), "Always allow reading a.py in this session"),
         (Execute("git status --short"), "Always allow `git status …` in this session"),
         (Execute("npm run build -- --watch"), "Always allow `npm run build …` in this session"),
@@ -151,9 +205,13 @@ def test_the_option_names_its_rule(effect: Effect, words: str) -> None:
         (Write(OUTSIDE), Read(OUTSIDE), Allow),
         (Write(INSIDE), Write(OUTSIDE), Ask),
         (Execute("write:/w/a.py"), Write(INSIDE), Ask),
+        (Fetch("a.example"), Fetch("a.example"), Allow),
+        (Fetch("a.example"), Fetch("b.a.example"), Ask),
+        (Fetch("a.example"), Fetch("a.example:8080"), Ask),
+        (Fetch("a.example"), Execute("fetch:a.example"), Ask),
     ],
 )
-def test_a_rule_about_a_file_is_about_that_file_and_what_was_asked(
+def test_a_rule_about_a_file_or_a_host_is_about_that_one_and_what_was_asked(
     allowed: Effect, effect: Effect, verdict: type[Verdict]
 ) -> None:
     assert isinstance(decide("always-ask", effect, risk="LOW", roots=(ROOT,), rules={rule_for(allowed)}), verdict)

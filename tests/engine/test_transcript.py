@@ -19,7 +19,7 @@ from openhands_acp.engine.events import (
     TurnEnded,
 )
 from openhands_acp.engine.items import messages_of, weight_of_item
-from openhands_acp.engine.messages import Image, Text
+from openhands_acp.engine.messages import Image, Text, without_images
 from openhands_acp.engine.transcript import Transcript
 
 IDS = st.sampled_from("abc")
@@ -48,7 +48,7 @@ EVENTS: st.SearchStrategy[Durable] = st.one_of(
         st.integers(0, 4),
         st.lists(st.integers(0, 5), max_size=2).map(tuple),
         TEXTS,
-        st.lists(st.builds(Shortened, CALLS, TEXTS), max_size=2).map(tuple),
+        st.lists(st.builds(Shortened, CALLS, st.none() | TEXTS, st.none() | TEXTS), max_size=2).map(tuple),
     ),
 )
 
@@ -67,7 +67,21 @@ def test_looking_changes_nothing_and_the_weight_is_that_of_all_items(events: lis
         watched.apply(event, f"e{number}")
         unwatched.apply(event, f"e{number}")
         system = [watched.system] if watched.system else []
-        assert watched.history() == [*system, *(each for item in watched.items for each in messages_of(item))]
+        whole = [*system, *(each for item in watched.items for each in messages_of(item))]
+        assert watched.history() == whole
+        assert watched.history(with_images=False) == without_images(whole)
         assert watched.weight == sum(map(weight_of_item, watched.items))
     assert watched == unwatched
     assert watched.history() == unwatched.history()
+
+
+def test_what_is_over_is_put_together_once_with_and_without_images() -> None:
+    transcript = Transcript()
+    pixel = Image("image/png", "iVBO")
+    for number in range(3):
+        transcript.apply(ActionEvent(f"c{number}", f"p{number}", "t", "{}", f"r{number}", "LOW", None), "e")
+        transcript.apply(ObservationEvent(f"c{number}", "a", "t", "seen", images=(pixel,)), "e")
+    for with_images in (True, False):
+        before = transcript.history(with_images=with_images)[:4]
+        after = transcript.history(with_images=with_images)[:4]
+        assert list(map(id, after)) == list(map(id, before))

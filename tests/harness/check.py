@@ -9,8 +9,9 @@ import itertools
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,24 +20,37 @@ import anyio.lowlevel
 
 from openhands_acp.acp.agent import Agent
 from openhands_acp.acp.connection import Connection
-from openhands_acp.acp.sessions import BadCursor, Defaults, EditorPorts, Kept, Listed, NotConfigured, NotKept
+from openhands_acp.acp.doors import EditorPorts
+from openhands_acp.acp.sessions import BadCursor, Defaults, Kept, Listed, NotConfigured, NotKept
+from openhands_acp.brought import Around, Brought, open_brought
+from openhands_acp.engine.browser import Browser, NoBrowser
 from openhands_acp.engine.budget import Critic, Limit, Limits
 from openhands_acp.engine.cards import KeptOutput
 from openhands_acp.engine.choices import Choice
 from openhands_acp.engine.events import ConversationStarted, Entry, SystemPromptEvent
 from openhands_acp.engine.hands import World
+from openhands_acp.engine.inventory import NOTHING, Inventory
+from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.ports import LLM, Files, Spelt, Taken
+from openhands_acp.engine.ports import LLM, Files, Spelt, Taken, Terminals
+from openhands_acp.engine.remote_requests import RemoteRequests
+from openhands_acp.engine.servers import NoServers, Servers
 from openhands_acp.engine.session import Session
-from openhands_acp.engine.session_ports import Beginning, Ports
+from openhands_acp.engine.session_ports import Beginning, KeptSubagent, OpenSubagent, Ports
 from openhands_acp.engine.snapshots import Snapshots
+from openhands_acp.engine.trust import Trust, TrustsEverything
 from openhands_acp.engine.waiting import Persistence, Waiting
+from openhands_acp.engine.web import NoWeb, Web
+from openhands_acp.local.environment import LoginEnvironment
 from openhands_acp.local.files import LocalFiles
+from openhands_acp.local.programs import LocalPrograms
 from openhands_acp.local.search import LocalSearch
 from openhands_acp.local.snapshots import LocalSnapshots
 from openhands_acp.local.terminals import LocalTerminals
 from openhands_acp.store.outputs import keep
 from openhands_acp.tools import tools_for
+from openhands_acp.tools.browser import browser_tools
+from openhands_acp.tools.remote_kit import RemoteKit
 from openhands_acp.tracing import Tracing
 from tests.harness.choices import FixedChoices
 from tests.harness.editor import Answerer, Editor, MemoryChannel, allowed
@@ -91,6 +105,8 @@ class TestBackend:
     disk: Files = field(default_factory=LocalFiles)
     journals: dict[str, MemoryJournal] = field(default_factory=dict[str, MemoryJournal])
     """What is on the disk: shared by backends that stand for one machine."""
+    subagents: dict[str, MemoryJournal] = field(default_factory=dict[str, MemoryJournal])
+    """The same of their sub-agents, by session and task."""
     outputs: Path | None = None
     """Where what is too long to be read at once is kept; None: nowhere."""
     models: FixedChoices | None = None
@@ -100,9 +116,24 @@ class TestBackend:
     titles: bool = False
     not_configured: NotConfigured | None = None
     sessions: dict[str, Session] = field(default_factory=dict[str, Any])
+    servers: Servers = field(default_factory=NoServers)
+    """What every session has."""
+    requests: RemoteRequests | None = None
+    """Through which these servers ask; made theirs before."""
+    web: Web = field(default_factory=NoWeb)
+    browser: Browser | None = None
+    inventory: Inventory = NOTHING
+    """What people wrote down, in every session."""
+    tools: tuple[str, ...] = ()
+    """Names of those that a new session has; empty: all that come with the program."""
+    home: Path | None = None
+    """The person's own folder; with it, sessions have what is really there, the servers that the client names among it,
+    in place of `servers` and `inventory`."""
+    trust: Trust = field(default_factory=TrustsEverything)
     ids: Any = field(default_factory=lambda: itertools.count(1))
     _terminals: dict[str, LocalTerminals] = field(default_factory=dict[str, Any])
     _snapshots: dict[str, LocalSnapshots] = field(default_factory=dict[str, Any])
+    _brought: dict[str, Brought] = field(default_factory=dict[str, Any])
 
     def defaults(self) -> Defaults:
         if self.not_configured:
@@ -129,6 +160,9 @@ class TestBackend:
         async def describe() -> SystemPromptEvent:
             return SystemPromptEvent("static", "dynamic", ())
 
+        async def look_around() -> Inventory:
+            return self.inventory
+
         def open_snapshots() -> Snapshots:
             assert self.checkpoints is not None
             opened = LocalSnapshots(self.checkpoints, started.session_id, started.roots)
@@ -140,32 +174,84 @@ class TestBackend:
             open_llm=open_llm,
             open_world=lambda: World(
                 editor.files(self.disk),
-                editor.terminals(terminals, lambda command: Spelt(command.line, command.cwd, {}))
-                if self.in_editor
-                else terminals,
+                self._shown(terminals, editor),
                 LocalSearch(),
+                self.web,
+                self.browser or NoBrowser(),
             ),
             permissions=editor.permissions,
+            open_person=editor.open_person,
+            open_servers=lambda: self.servers,
+            open_kit=cache(RemoteKit),
+            open_requests=lambda: self._requests(editor),
+            look_around=look_around,
             journal=journal,
             publish=tracing.watched(session_id, editor.publish) if tracing else editor.publish,
             drained=editor.drained,
+            offer=editor.offer,
+            trust=self.trust,
             describe=describe,
             choices=self.choices,
             open_snapshots=open_snapshots if self.checkpoints else None,
             outputs=AbsPath(str(self.outputs)) if self.outputs else None,
             keep=_keep,
             waiting=self.waiting,
+            open_subagent=self._subagents(session_id),
+            open_terminals=lambda: self._shown(LocalTerminals(), editor),
             new_id=lambda: f"id{next(self.ids)}",
             now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
         )
-        names = kept.tools if kept else ()
+        if self.home is not None:
+            brought = self._brought[started.session_id] = self._bring(self.home, started, editor)
+            ports = replace(
+                ports,
+                open_servers=lambda: brought.servers,
+                open_requests=lambda: brought.around.requests,
+                look_around=brought.look_around,
+                rules_near=brought.rules_near,
+            )
+        names = kept.tools if kept else self.tools
         self.sessions[started.session_id] = Session(
             started,
             ports,
-            lambda: tools_for(started.model, names),
+            lambda inventory: tools_for(
+                started.model, names, inventory=inventory, extra=browser_tools() if self.browser else ()
+            ),
             Beginning(self.limits, kept.entries if kept else (), critic=self.critic, persistence=self.persistence),
         )
         return self.sessions[started.session_id]
+
+    def _bring(self, home: Path, started: ConversationStarted, editor: EditorPorts) -> Brought:
+        login = LoginEnvironment()
+        around = Around(
+            home,
+            started.roots,
+            self.trust.covers,
+            login.inherited,
+            lambda: LocalPrograms(login),
+            RemoteRequests(editor.open_person()),
+            # However slow the machine is.
+            first_wait=60,
+        )
+        return open_brought(around, editor)
+
+    def _requests(self, editor: EditorPorts) -> RemoteRequests | None:
+        if self.requests is not None:
+            self.requests.person = editor.open_person()
+        return self.requests
+
+    def _shown(self, terminals: Terminals, editor: EditorPorts) -> Terminals:
+        if not self.in_editor:
+            return terminals
+        return editor.terminals(terminals, lambda command: Spelt(command.line, command.cwd, {}))
+
+    def _subagents(self, session_id: str) -> OpenSubagent:
+        async def opened(task_id: str) -> KeptSubagent:
+            place = f"{session_id}/{task_id}"
+            journal = self.subagents.setdefault(place, MemoryJournal())
+            return KeptSubagent(journal, tuple(journal.entries), open_subagent=self._subagents(place))
+
+        return opened
 
     async def kept(self, session_id: str) -> Kept:
         if session_id not in self.journals:
@@ -197,10 +283,20 @@ class TestBackend:
         if self.tracing is not None:
             self.tracing.asked_by(session_id, meta)
 
+    def name_servers(self, session: Session, mcp_servers: tuple[JsonObject, ...]) -> None:
+        if session.id in self._brought:
+            self._brought[session.id].named = mcp_servers
+
+    async def serve(self, session: Session) -> None:
+        if session.id in self._brought:
+            await self._brought[session.id].serve()
+
     async def warm_up(self, changed: Callable[[], None]) -> None:
         self.changed = changed
 
     async def close_session(self, session: Session) -> None:
+        if session.id in self._brought:
+            await self._brought.pop(session.id).close()
         await self._terminals.pop(session.id).end()
         if session.id in self._snapshots:
             await self._snapshots.pop(session.id).close()
@@ -253,13 +349,17 @@ async def agent(
     buffers: dict[str, str] | None = None,
     backend: TestBackend | None = None,
     draws: bool = False,
+    nests: bool = False,
     runs_commands: bool = False,
     client: str = "",
     shows_compactions: bool = False,
+    elicits: Answerer | None = None,
+    mcp_servers: Sequence[dict[str, Any]] = (),
 ) -> AsyncGenerator[Running]:
     """Run an agent with one open session; afterwards its wire must have been sound and its processes gone.
 
-    The editor displays terminals that it is fed (`draws`), and has commands run in its own (`runs_commands`).
+    The editor displays terminals that it is fed (`draws`), shows what sub-agents call inside their task (`nests`), has
+    commands run in its own (`runs_commands`), and has forms and links, which `elicits` answers.
     """
     backend = backend or TestBackend(ScriptedModel(answers), mode=mode)
     backend.in_editor = runs_commands
@@ -269,17 +369,21 @@ async def agent(
     async with anyio.create_task_group() as tasks:
         if runs_commands:
             editor.offer(EditorTerminals(tasks))
+        if elicits is not None:
+            editor.elicit(elicits)
         tasks.start_soon(connection.peer.run, channel)
-        meta = {"_meta": {"terminal_output": True}} if draws else {}
+        extras = {"terminal_output": draws, "subagent-transcript": nests}
+        meta = {"_meta": {name: True for name, is_offered in extras.items() if is_offered}}
         fs = {"readTextFile": buffers is not None, "writeTextFile": buffers is not None}
         compaction: dict[str, Any] = {"session": {"compaction": {}}} if shows_compactions else {}
+        elicitation: dict[str, Any] = {"elicitation": {"form": {}, "url": {}}} if elicits else {}
         await editor.request(
             "initialize",
             protocolVersion=1,
             clientInfo={"name": client, "version": "0"},
-            clientCapabilities={"fs": fs, "terminal": runs_commands, **meta, **compaction},
+            clientCapabilities={"fs": fs, "terminal": runs_commands, **meta, **compaction, **elicitation},
         )
-        opened = await editor.request("session/new", cwd=str(root), mcpServers=[])
+        opened = await editor.request("session/new", cwd=str(root), mcpServers=list(mcp_servers))
         if "sessionId" in opened:
             # Told behind the answer; awaited, so that it is never in the middle of what a test looks at.
             with anyio.fail_after(5):
@@ -303,6 +407,7 @@ async def check(
     buffers: dict[str, str] | None = None,
     draws: bool = False,
     runs_commands: bool = False,
+    elicits: Answerer | None = None,
 ) -> str:
     """Run one turn and return its wire, from the prompt to its answer, a line each."""
     async with agent(
@@ -313,6 +418,7 @@ async def check(
         buffers=buffers,
         draws=draws,
         runs_commands=runs_commands,
+        elicits=elicits,
     ) as running:
         await running.prompt(prompt)
         return transcript(running)

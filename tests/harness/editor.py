@@ -97,6 +97,11 @@ class Editor:
         self.terminals = terminals
         self.monitor.offers |= METHODS
 
+    def elicit(self, answerer: Answerer) -> None:
+        """Have forms and links, before it says what it can do."""
+        self.answers["elicitation/create"] = answerer
+        self.monitor.offers |= {"elicitation/create"}
+
     # ---------------------------------------------------------------- what the editor says
 
     def say(self, **message: Any) -> None:
@@ -105,10 +110,10 @@ class Editor:
         self.log.append(("in", full))
         self.channel.feed(json.dumps(full).encode() + b"\n")
 
-    def notify(self, method: str, **params: Any) -> None:
+    def notify(self, method: str, /, **params: Any) -> None:
         self.say(method=method, params=params)
 
-    def ask(self, method: str, **params: Any) -> int:
+    def ask(self, method: str, /, **params: Any) -> int:
         """Send a request and return its id."""
         self._last_id += 1
         self.say(id=self._last_id, method=method, params=params)
@@ -117,7 +122,7 @@ class Editor:
     async def answer(self, request_id: int) -> dict[str, Any]:
         return await self.until(lambda m: m.get("id") == request_id and "method" not in m)
 
-    async def request(self, method: str, **params: Any) -> Any:
+    async def request(self, method: str, /, **params: Any) -> Any:
         """Send a request; return its result, or the error object."""
         message = await self.answer(self.ask(method, **params))
         return message["result"] if "result" in message else message["error"]

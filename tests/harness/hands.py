@@ -8,13 +8,18 @@ from typing import Any, TypeVar
 import anyio
 
 from openhands_acp.engine.arguments import fitted
-from openhands_acp.engine.cards import Card, Shown
+from openhands_acp.engine.browser import Browser, NoBrowser
+from openhands_acp.engine.cards import Card, KeptOutput, Shown
 from openhands_acp.engine.events import PlanEntry
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.person import Form, Reply
+from openhands_acp.engine.planning import Decision
 from openhands_acp.engine.ports import Command, Exit, Files, Job, Patience, Running, Sink, Terminals
 from openhands_acp.engine.search import Search
-from openhands_acp.engine.tool import Tool, ToolResult
+from openhands_acp.engine.servers import NoServers, Servers
+from openhands_acp.engine.tool import Errand, Tool, ToolError, ToolResult
+from openhands_acp.engine.web import NoWeb, Web
 from openhands_acp.local.files import LocalFiles
 from openhands_acp.local.search import LocalSearch
 
@@ -59,6 +64,10 @@ class PlainHands:
         self.files: Files = files or LocalFiles()
         self.terminals: Terminals = terminals or NoTerminals()
         self.search: Search = LocalSearch()
+        self.servers: Servers = NoServers()
+        self.web: Web = NoWeb()
+        self.browser: Browser = NoBrowser()
+        self.kept: list[str] = []
         self.roots = (root,)
         self.shown: list[tuple[Shown, ...]] = []
         self.intended: list[Card] = []
@@ -66,6 +75,7 @@ class PlainHands:
         self.said: list[str] = []
         self.thoughts: list[str] = []
         self.plans: list[tuple[PlanEntry, ...]] = []
+        self.errands: list[Errand] = []
         self._recalled: dict[type[object], object] = {}
 
     def intend(self, whole: Card) -> None:
@@ -77,6 +87,10 @@ class PlainHands:
     async def output(self, data: str) -> None:
         self.drawn.append(data)
 
+    async def keep(self, text: str) -> KeptOutput | None:
+        self.kept.append(text)
+        return KeptOutput(AbsPath(f"/kept/{len(self.kept)}.txt"), "0f", len(text))
+
     def say(self, text: str) -> None:
         self.said.append(text)
 
@@ -85,6 +99,19 @@ class PlainHands:
 
     def plan(self, entries: tuple[PlanEntry, ...]) -> None:
         self.plans.append(entries)
+
+    async def ask(self, form: Form) -> Reply:
+        return "unable"
+
+    async def leave_plan_mode(self, title: str) -> Decision:
+        return Decision(None, was_asked=False)
+
+    async def follow(self, skill: str) -> str:
+        raise ToolError(f"there is no skill {skill!r}; there are: none")
+
+    async def delegate(self, errand: Errand) -> ToolResult:
+        self.errands.append(errand)
+        return ToolResult(f"Task ID: task_{len(self.errands):08}")
 
     def recall(self, what: type[T]) -> T:
         kept = self._recalled.setdefault(what, what())

@@ -53,11 +53,14 @@ class ScriptedModel:
     context_window: int | None = 200_000
     sees_images: bool = False
     requests: list[list[Message]] = field(default_factory=list[list[Message]])
+    offered: list[tuple[ToolSpec, ...]] = field(default_factory=list[tuple[ToolSpec, ...]])
+    """The tools that it was told of, with each request."""
     violations: list[str] = field(default_factory=list[str])
     closed: int = 0
 
     async def stream(self, messages: list[Message], tools: tuple[ToolSpec, ...]) -> AsyncGenerator[Chunk]:
         self.requests.append(list(messages))
+        self.offered.append(tools)
         self.violations += problems_of(messages)
         number = len(self.requests)
         answer: Answer = self.answers[number - 1] if number <= len(self.answers) else [say("(no more script)")]

@@ -152,6 +152,8 @@ class Monitor:
                     "new", "shown"
                 )
         for kind, fed in update.get("_meta", {}).items():
+            if kind == "claudeCode":
+                continue
             if self._terminals.get(fed["terminal_id"]) != "shown":
                 self.problems.append(f"{kind} for a terminal that is not shown, or is over: {update}")
             if kind == "terminal_exit":

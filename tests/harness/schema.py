@@ -9,6 +9,7 @@ from typing import Any
 
 import acp.schema as sdk
 from jsonschema import Draft202012Validator
+from pydantic import TypeAdapter
 
 _NPM = Path(__file__).parents[1] / "clients/node_modules/@agentclientprotocol/sdk/schema/v1/schema.json"
 
@@ -26,6 +27,12 @@ _SENT = {
     "terminal/wait_for_exit": "WaitForTerminalExitRequest",
     "terminal/kill": "KillTerminalRequest",
     "terminal/release": "ReleaseTerminalRequest",
+    "elicitation/create": "CreateElicitationRequest",
+    "elicitation/complete": "CompleteElicitationNotification",
+    # Of drafts.
+    "mcp/connect": "ConnectMcpRequest",
+    "mcp/message": "MessageMcpRequest",
+    "mcp/disconnect": "DisconnectMcpRequest",
     "$/cancel_request": "CancelRequestNotification",
 }
 _ANSWERED = {
@@ -41,6 +48,7 @@ _ANSWERED = {
     "session/fork": "ForkSessionResponse",
     "session/list": "ListSessionsResponse",
     "session/delete": "DeleteSessionResponse",
+    "mcp/message": "MessageMcpResponse",
 }
 
 
@@ -61,12 +69,18 @@ def _problems(definition: str | None, value: Any, what: str) -> list[str]:
     if validator := _validator(definition, update and update["sessionUpdate"]):
         errors: Any = validator.iter_errors(update or value)  # pyright: ignore[reportUnknownMemberType]
         problems += [f"{what}: {error.message}" for error in errors]
-    if (model := getattr(sdk, definition, None)) and (update is None or update["sessionUpdate"] not in _UNKNOWN_TO_SDK):
+    if (model := _model(definition)) and (update is None or update["sessionUpdate"] not in _UNKNOWN_TO_SDK):
         try:
-            model.model_validate(value)
+            model.validate_python(value)
         except ValueError as error:
             problems.append(f"{what}: {error}")
     return problems
+
+
+@cache
+def _model(definition: str) -> TypeAdapter[Any] | None:
+    # Some are unions, which are no models themselves.
+    return TypeAdapter(getattr(sdk, definition)) if hasattr(sdk, definition) else None
 
 
 @cache

@@ -8,6 +8,8 @@ from openhands_acp.engine import cards, events
 from openhands_acp.engine.events import Durable, Entry
 from openhands_acp.engine.messages import Image, Text
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.subagent_events import SubagentStarted, SubagentStep
+from openhands_acp.engine.tool_events import ToolsChanged
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 SESSION_ID = "0b7e4f6c-51a2-4d3e-8f90-a1b2c3d4e5f6"
@@ -82,8 +84,9 @@ EVENTS.extend(
             2,
             (1,),
             "what was done",
-            (events.Shortened("c1", "[left out]"),),
+            (events.Shortened("c1", "[left out]", '{"path": "a", "file_text": "[left out]"}'),),
             cards.KeptOutput(AbsPath("/s/output/history-1.txt"), "1f", 10),
+            32_000,
         ),
         events.QuestionAnswered("q1", CARD, "Go on"),
         events.ActionEvent("c6", "p6", "terminal", "{'command': 'ls'}", "r6", "LOW", None, '{"command": "ls"}'),
@@ -91,6 +94,11 @@ EVENTS.extend(
             "c6", "e30", "terminal", "x", output=cards.KeptOutput(AbsPath("/s/output/1.txt"), "0f", 9)
         ),
         events.NoticeEvent("n3", "text", "It was told so.", "(Try another way.)"),
+        events.SkillActivated("docker", "Use compose.", "prompt", "container"),
+        ToolsChanged(("terminal", "file_editor", "github__create_issue")),
+        SubagentStarted("task_00000001", "c6", "code-explorer"),
+        SubagentStep("c7", "c6", "file_editor", CARD, "completed", (cards.ShownText("done"),), is_own=True),
+        events.PermissionDecided("q2", "reject_once", revoked=("line:make ship",)),
     ]
 )
 ENTRIES = [Entry(f"e{number}", BEGAN + timedelta(seconds=number), event) for number, event in enumerate(EVENTS)]

@@ -14,6 +14,8 @@ from jsonschema import Draft202012Validator
 from openhands_acp.engine import cards, events
 from openhands_acp.engine.events import Durable, Entry, TurnEnded
 from openhands_acp.engine.messages import Image, Text
+from openhands_acp.engine.subagent_events import SubagentStarted, SubagentStep
+from openhands_acp.engine.tool_events import ToolsChanged
 from openhands_acp.store.codec import UnknownRecord, entry_schema, from_json, to_json
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -64,6 +66,17 @@ EVENTS = [
     st.builds(events.UsageEvent, USAGE, TEXT, st.none() | st.integers(1)),
     st.builds(events.ResponseDropped, TEXT),
     st.builds(events.QuestionAnswered, TEXT, CARD, TEXT),
+    st.builds(ToolsChanged, st.lists(TEXT, max_size=2).map(tuple)),
+    st.builds(SubagentStarted, TEXT, TEXT, TEXT),
+    st.builds(
+        SubagentStep,
+        *[TEXT] * 3,
+        CARD,
+        st.sampled_from(["completed", "failed"]),
+        st.lists(SHOWN, max_size=2).map(tuple),
+        st.booleans(),
+    ),
+    st.builds(events.SkillActivated, TEXT, TEXT, st.sampled_from(["prompt", "model"]), TEXT),
     st.builds(
         events.Condensation,
         TEXT,
@@ -71,8 +84,9 @@ EVENTS = [
         *[st.integers(0)] * 3,
         st.lists(st.integers(0), max_size=2).map(tuple),
         TEXT,
-        st.lists(st.builds(events.Shortened, TEXT, TEXT), max_size=2).map(tuple),
+        st.lists(st.builds(events.Shortened, TEXT, st.none() | TEXT, st.none() | TEXT), max_size=2).map(tuple),
         st.none() | st.builds(cards.KeptOutput, PATH, TEXT, st.integers(0)),
+        st.none() | st.integers(1),
     ),
     st.builds(
         events.CheckpointTaken,

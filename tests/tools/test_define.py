@@ -85,6 +85,9 @@ def test_the_tools_that_every_request_carries_are_small() -> None:
         "glob",
         "task_tracker",
         "think",
+        "fetch",
+        "ask_user",
+        "exit_plan_mode",
         "finish",
     ]
     sent = [

@@ -98,7 +98,7 @@ def test_what_is_wrong_is_said_before_anything_runs(arguments: dict[str, JsonVal
     [
         # As other editors' tools call them.
         (
-            {"command": "str_replace", "path": None, "file_path": "a.txt", "old_string": "x", "new_string": "y"},
+            {"command": "str_replace", "old_string": "x", "new_string": "y"},
             {"command": "str_replace", "old_str": "x", "new_str": "y"},
         ),
         ({"command": "create", "content": "x"}, {"command": "create", "file_text": "x"}),

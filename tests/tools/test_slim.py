@@ -44,6 +44,7 @@ def test_it_is_little_to_read() -> None:
         pytest.param((), True, SLIM, id="begun slim"),
         pytest.param((), False, FULL, id="begun full"),
         pytest.param(SLIM, False, SLIM, id="goes on slim with a large model"),
+        pytest.param((*SLIM, "hub__list", "tool_search"), False, SLIM, id="goes on slim with tools of servers"),
         pytest.param(FULL, True, FULL, id="goes on full with a small model"),
         pytest.param(("execute_bash",), True, SLIM, id="of somebody else's, with a small model"),
     ],

@@ -105,7 +105,8 @@ async def test_of_an_answer_at_the_limit_of_tokens_the_calls_before_the_last_are
         (
             "weather",
             "{}",
-            "there is no tool 'weather'; the tools are terminal, file_editor, grep, glob, task_tracker, think, finish",
+            "there is no tool 'weather'; the tools are terminal, file_editor, grep, glob, task_tracker, think, fetch, "
+            "ask_user, exit_plan_mode, finish, task",
         ),
     ],
 )

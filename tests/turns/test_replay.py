@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from openhands_acp.acp.clients import Client
 from openhands_acp.acp.updates import Projector, State
 from openhands_acp.engine.events import Entry
 from openhands_acp.engine.transcript import Transcript
@@ -38,7 +39,9 @@ def client_model(updates: list[dict[str, Any]]) -> dict[str, Any]:
     return {"messages": messages, "calls": calls, "state": state, "order": [*messages], "call order": [*calls]}
 
 
-def replayed(entries: list[Entry], session_id: str, config: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def replayed(
+    entries: list[Entry], session_id: str, config: list[dict[str, Any]], client: Client | None = None
+) -> list[dict[str, Any]]:
     sent: list[dict[str, Any]] = []
     transcript = Transcript()
 
@@ -47,7 +50,11 @@ def replayed(entries: list[Entry], session_id: str, config: list[dict[str, Any]]
         sent.append(dict(wire["params"]["update"]))
 
     projector = Projector(
-        session_id, put, lambda: State(transcript.mode or "", config, transcript.spending), is_replay=True
+        session_id,
+        put,
+        lambda: State(transcript.mode or "", config, transcript.spending),
+        client or Client(),
+        is_replay=True,
     )
     for entry in entries:
         transcript.apply(entry.event, entry.id)

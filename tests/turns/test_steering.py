@@ -21,7 +21,8 @@ async def test_it_joins_the_turn_at_the_next_step_and_both_are_answered(tmp_path
         first = running.ask_prompt("one")
         await running.editor.until(lambda _m: len(running.model.requests) == 1)
         second = running.ask_prompt("two")
-        await running.editor.request("session/set_mode", sessionId=running.session_id, modeId="plan")  # it was received
+        # It was received.
+        await running.editor.request("session/set_mode", sessionId=running.session_id, modeId="accept-edits")
         go.set()
         assert (await running.editor.answer(first))["result"] == {"stopReason": "end_turn"}
         assert (await running.editor.answer(second))["result"] == {"stopReason": "end_turn"}

@@ -1,0 +1,32 @@
+"""One turn of a session, from its first prompt to its end. Does nothing by itself: `session` runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from openhands_acp.engine.attachments import PromptPart
+from openhands_acp.engine.cost import Bill
+from openhands_acp.engine.events import StopReason
+
+if TYPE_CHECKING:
+    # Of prompts: a session that nobody prompts does without.
+    from openhands_acp.engine.tool_limits import ToolLimit
+
+Prompt = tuple[PromptPart, ...]
+
+
+@dataclass(slots=True)
+class Turn:
+    id: str
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    done: anyio.Event = field(default_factory=anyio.Event)
+    prompts: list[Prompt] = field(default_factory=list[Prompt])
+    """Not yet in the history; those that come while the turn runs are taken up at its next step."""
+    stop_reason: StopReason = "cancelled"
+    spent: Bill | None = None
+    """What it came to, once it is over."""
+    tool_limit: ToolLimit | None = None
+    """What a skill or a command that the person called leaves of the tools."""
