@@ -15,7 +15,7 @@ from openhands_acp.acp.schema import (
     TextResource,
 )
 from openhands_acp.engine.attachments import PromptPart, link_to
-from openhands_acp.engine.cards import Location, Shown, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.cards import Location, Shown, ShownCommand, ShownDiff, ShownSound, ShownText
 from openhands_acp.engine.messages import Image, Part, Text
 from openhands_acp.engine.spelling import fenced
 from openhands_acp.rpc.errors import INVALID_PARAMS, RpcError
@@ -77,6 +77,9 @@ def _shown_to_wire(item: Shown) -> list[dict[str, Any]]:
             diff = {"type": "diff", "path": path, "oldText": old or "", "newText": new or ""}
             # The protocol has a place for texts, and none for what else becomes of a file.
             return [*([_text_to_wire(_besides(item))] if item.besides else []), diff]
+        case ShownSound(mime_type, data):
+            sound = {"type": "audio", "mimeType": mime_type, "data": data}
+            return [{"type": "content", "content": sound}] if len(data) <= _SHOWN_IMAGE else []
         case _:
             assert_never(item)
 

@@ -48,7 +48,16 @@ class ShownDiff:
         return "; ".join([*removed, *moved, *([self.note] if self.note else [])])
 
 
-Shown: TypeAlias = ShownText | ShownCommand | ShownDiff
+@dataclass(frozen=True, slots=True)
+class ShownSound:
+    """For the person alone; a text beside it says what it is, to those who cannot hear it."""
+
+    mime_type: str
+    data: str
+    """Base64."""
+
+
+Shown: TypeAlias = ShownText | ShownCommand | ShownDiff | ShownSound
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, assert_never, cast
 
 import mcp_types
 
-from openhands_acp.engine.cards import ShownText
+from openhands_acp.engine.cards import ShownSound, ShownText
 from openhands_acp.engine.messages import AssistantMessage, Image, JsonObject, Part, Text, UserMessage
 from openhands_acp.engine.servers import RemoteResult
 
@@ -41,7 +41,8 @@ def from_call(result: mcp_types.CallToolResult) -> RemoteResult:
     seen = shown.text()
     return RemoteResult(
         text,
-        (ShownText(seen),) if seen and seen != text else (),
+        # Sounds do not stand alone: some clients show none.
+        (*((ShownText(seen),) if seen and (seen != text or shown.sounds) else ()), *shown.sounds),
         tuple(images),
         result.is_error,
         structured,
@@ -96,6 +97,7 @@ def from_samples(messages: Sequence[mcp_types.SamplingMessage]) -> tuple[UserMes
 class _Gathered:
     texts: list[str] = field(default_factory=list[str])
     images: list[Image] = field(default_factory=list[Image])
+    sounds: list[ShownSound] = field(default_factory=list[ShownSound])
 
     def text(self) -> str:
         text = "\n".join(self.texts)
@@ -108,7 +110,8 @@ class _Gathered:
             case mcp_types.ImageContent():
                 self._add_image(block.mime_type, block.data, "an image")
             case mcp_types.AudioContent():
-                self.texts.append(f"(a sound, {block.mime_type}, {_size(block.data)}: it cannot be heard here)")
+                self.texts.append(f"(a sound, {block.mime_type}, {_size(block.data)})")
+                self.sounds.append(ShownSound(block.mime_type, block.data))
             case mcp_types.ResourceLink():
                 about = [each for each in (block.title or block.name, block.mime_type, block.description) if each]
                 self.texts.append(f"(a resource to read: {block.uri}; {', '.join(about)})")
@@ -141,7 +144,7 @@ def _without_text(images: Iterable[Image]) -> str:
 
 
 def _size(base64: str) -> str:
-    size = len(base64) * 3 // 4
+    size = len(base64) * 3 // 4 - base64.count("=")
     return f"{size / 1000:,.0f} kB" if size >= 1000 else f"{size} bytes"
 
 

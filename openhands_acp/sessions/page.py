@@ -15,7 +15,7 @@ from typing import assert_never
 from markdown_it import MarkdownIt
 
 from openhands_acp.display import Row, diff_rows, plain
-from openhands_acp.engine.cards import Card, Shown, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.cards import Card, Shown, ShownCommand, ShownDiff, ShownSound, ShownText
 from openhands_acp.engine.events import PlanEntry
 from openhands_acp.engine.messages import Image, Part, Text
 from openhands_acp.sessions.page_style import POLICY, STYLE
@@ -146,6 +146,8 @@ def _shown(item: Shown, card: Card, diffs: Mapping[ShownDiff, Sequence[Row]]) ->
             is_named = os.path.basename(path) in card.title
             above = [*([item.besides] if item.besides else []), *([] if is_named else [path])]
             return "".join(f'<div class="path">{escape(words)}</div>' for words in above) + _diff(diffs[item])
+        case ShownSound():
+            return ""
         case _:
             assert_never(item)
 

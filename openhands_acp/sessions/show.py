@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from openhands_acp import display
-from openhands_acp.engine.cards import Card, Shown, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.cards import Card, Shown, ShownCommand, ShownDiff, ShownSound, ShownText
 from openhands_acp.engine.events import PlanEntry
 from openhands_acp.engine.messages import Image, Part
 from openhands_acp.engine.messages import Text as TextPart
@@ -211,6 +211,8 @@ def _shown(item: Shown, card: Card) -> RenderableType | None:
             is_named = os.path.basename(path) in card.title
             above = [*([item.besides] if item.besides else []), *([] if is_named else [path])]
             return Group(*(Text(display.plain(words), "dim") for words in above), display.diff(old or "", new or ""))
+        case ShownSound():
+            return None
         case _:
             assert_never(item)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from openhands_acp.acp.content import images_to_wire, shown_to_wire
-from openhands_acp.engine.cards import Shown, ShownCommand, ShownDiff, ShownText
+from openhands_acp.engine.cards import Shown, ShownCommand, ShownDiff, ShownSound, ShownText
 from openhands_acp.engine.messages import Image
 from openhands_acp.engine.paths import AbsPath
 
@@ -22,10 +22,15 @@ def diff(path: AbsPath, old: str, new: str) -> dict[str, Any]:
     return {"type": "diff", "path": path, "oldText": old, "newText": new}
 
 
+SOUND = {"type": "audio", "mimeType": "audio/wav", "data": "UklG"}
+
+
 @pytest.mark.parametrize(
     ("shown", "wire"),
     [
         (ShownText("*hi*"), [text("*hi*")]),
+        (ShownSound("audio/wav", "UklG"), [{"type": "content", "content": SOUND}]),
+        (ShownSound("audio/wav", "A" * 3_000_000), []),
         (ShownCommand("ls", "a"), [text("```console\n$ ls\na\n```")]),
         (ShownDiff(A, "1", "2"), [diff(A, "1", "2")]),
         (ShownDiff(A, None, "2"), [diff(A, "", "2")]),

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from openhands_acp.engine.cards import ShownText
+from openhands_acp.engine.cards import ShownSound, ShownText
 from openhands_acp.engine.messages import Text, UserMessage
 from openhands_acp.engine.person import Filled, Form, Link, Reply
 from openhands_acp.engine.ports import ToolSpec
@@ -96,7 +96,8 @@ async def test_content_of_every_kind_is_told_and_shown(ports: list[int], tmp_pat
     async with served([_on_the_web(ports[0])], tmp_path, pauses=(0.2,) * 300) as servers:
         await until(servers.tools)
         kinds = await called(servers, "kinds")
-        assert kinds.text == "words\n(a sound, audio/wav, 6 bytes: it cannot be heard here)"
+        assert kinds.text == "words\n(a sound, audio/wav, 4 bytes)"
+        assert kinds.shown == (ShownText(kinds.text), ShownSound("audio/wav", "UklGRg=="))
         assert [image.mime_type for image in kinds.images] == ["image/png"]
         linked = "(a resource to read: memo://notes; notes, text/plain)\nmemo://inside:\nwhat is inside"
         unseen = "(an image, image/x-unheard-of, 3 bytes: it cannot be shown here)"

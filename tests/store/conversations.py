@@ -29,6 +29,7 @@ SHOWN = st.lists(
     st.one_of(
         st.builds(cards.ShownText, WORDS),
         st.builds(cards.ShownCommand, WORDS, WORDS),
+        st.builds(cards.ShownSound, st.just("audio/wav"), st.just("UklGRg==")),
         st.builds(
             cards.ShownDiff, st.just(ROOT), st.none() | WORDS, st.none() | WORDS, st.none() | st.just(ROOT), WORDS
         ),

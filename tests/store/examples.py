@@ -22,6 +22,7 @@ CARD = cards.Card(
         cards.ShownDiff(AbsPath("/w/a.py"), "old\n", "new\n"),
         cards.ShownText("why"),
         cards.ShownCommand("ls", "a.py"),
+        cards.ShownSound("audio/wav", "UklGRg=="),
     ),
 )
 EVENTS: list[Durable] = [

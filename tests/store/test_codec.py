@@ -27,6 +27,7 @@ SHOWN = st.one_of(
     st.builds(cards.ShownText, TEXT),
     st.builds(cards.ShownCommand, TEXT, st.none() | TEXT),
     st.builds(cards.ShownDiff, PATH, st.none() | TEXT, st.none() | TEXT, st.none() | PATH, TEXT),
+    st.builds(cards.ShownSound, st.just("audio/wav"), st.just("UklGRg==")),
 )
 CARD = st.builds(
     cards.Card, TEXT, st.sampled_from(["read", "edit"]), st.tuples(LOCATION), st.lists(SHOWN, max_size=2).map(tuple)
