@@ -78,9 +78,8 @@ class Checkpoints:
         return self._snapshots
 
     def begin(self, title: str) -> None:
-        """Start to look at the files while the model thinks about a turn. Never waits."""
-        self._turn = None
-        if self.open is None:
+        """Start to look at the files while the model thinks about a turn. Once a turn, and never waits."""
+        if self.open is None or self._turn is not None:
             return
         try:
             self._turn = _Turn(title, self.snapshots.begin())

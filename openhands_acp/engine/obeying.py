@@ -78,6 +78,9 @@ async def _handed_on(
     """Have the model read what a command stands for; the person keeps seeing what they typed."""
     # What is told of it comes after the prompt, also in the journal.
     await session.prepare()
+    title = cleaned(typed)
+    # Now: commands in its text are the turn's.
+    session.checkpoints.begin(title)
     try:
         parts = await expand()
     except RemoteFailure as failure:
@@ -90,7 +93,6 @@ async def _handed_on(
     more = (*(part for part in parts if not isinstance(part, Text)), *prompts[0][1:])
     # Only now: of a turn that is stopped before, what was typed is told as it is.
     prompts[:1] = [more] if more else []
-    title = cleaned(typed)
     if session.transcript.title is None:
         session.set_option("title", title)
     session.emit(NoticeEvent(session.new_id(), "user", typed, plain_text(parts)))

@@ -337,11 +337,11 @@ class Session:
         from openhands_acp.engine.critic import take_judged_turn
         from openhands_acp.engine.obeying import obeyed
 
-        title = await obeyed(self, turn.prompts)
-        if title is None:
-            return "end_turn"
-        self.checkpoints.begin(title)
         try:
+            title = await obeyed(self, turn.prompts)
+            if title is None:
+                return "end_turn"
+            self.checkpoints.begin(title)
             return await take_judged_turn(self)
         finally:
             await self.checkpoints.end()

@@ -12,7 +12,9 @@ import anyio.to_thread
 import pytest
 from inline_snapshot import snapshot
 
+from openhands_acp.engine.inventory import Inventory, OwnCommand
 from openhands_acp.engine.messages import UserMessage, plain_text
+from openhands_acp.engine.paths import AbsPath
 from tests.harness.check import agent
 from tests.harness.editor import PATIENCE, allowed
 from tests.harness.model import Wait, call, say
@@ -20,6 +22,17 @@ from tests.harness.trees import tree_of
 from tests.turns.undoing import edit, keeping, last_said, run, wire
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("clock_of_greenwich")]
+
+
+async def test_undo_takes_back_what_a_command_in_an_own_command_did(root: Path) -> None:
+    backend = keeping(root, [say("Done.")])
+    text = "It says: !`echo made > out`"
+    backend.inventory = Inventory(commands=(OwnCommand("make", "", text, AbsPath("/h/commands/make.md")),))
+    async with agent(root, backend=backend) as running:
+        await running.prompt("/make")
+        assert tree_of(root).keys() == {"out"}
+        await running.prompt("/undo")
+        assert tree_of(root) == {}
 
 
 async def test_undo_takes_back_what_the_last_turn_did(root: Path) -> None:
