@@ -14,7 +14,10 @@ from typing import Any
 
 PATIENCE = 30
 """Seconds until a server that does not answer is ended, and with it the test."""
-HEAVY = {"litellm", "fastmcp", "httpx", "openai", "mcp", "tokenizers", "rich", "openhands_acp.llm.via_litellm"}
+HEAVY = {
+    *("litellm", "fastmcp", "httpx", "openai", "mcp", "tokenizers", "rich", "http.server"),
+    "openhands_acp.llm.via_litellm",
+}
 
 
 @contextmanager
