@@ -174,6 +174,7 @@ class Backend:
             offer=editor.offer,
             trust=trust,
             open_upkeep=lambda: self._upkeep(started.session_id),
+            open_hooks=lambda: bring().hooks,
             open_servers=lambda: bring().servers,
             open_requests=lambda: bring().around.requests,
             look_around=lambda: bring().look_around(),
@@ -222,6 +223,7 @@ class Backend:
             trust.covers,
             environ=self._environ,
             open_programs=lambda: self._workshop().programs(settings),
+            open_hooks=lambda: self._workshop().hooks(settings),
             requests=RemoteRequests(editor.open_person()),
             learn=self.learn,
             disabled_skills=settings.disabled_skills,
@@ -293,6 +295,10 @@ class Backend:
     async def close_session(self, session: Session) -> None:
         journal = self._journals.pop(session.id)
         del self._bringing[session.id]
+        if session.id in self._brought and session.inventory.hooks:
+            from openhands_acp.engine import hooking
+
+            await hooking.ended(session)
         if (brought := self._brought.pop(session.id, None)) is not None:
             await brought.close()
         if (snapshots := self._snapshots.pop(session.id, None)) is not None:

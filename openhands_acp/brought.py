@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import anyio
 import anyio.to_thread
+from anyio.abc import TaskGroup
 
 from openhands_acp.acp.doors import EditorPorts
+from openhands_acp.engine.hooks import Hook, Hooks, Ran
 from openhands_acp.engine.inventory import Instruction, Inventory, Withheld, digest, quoted
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath
@@ -76,6 +78,7 @@ class Around:
     environ: Callable[[], Awaitable[Mapping[str, str]]]
     """What files may fill in; in a project's, the keys of model providers are not."""
     open_programs: Callable[[], Programs]
+    open_hooks: Callable[[], Hooks]
     requests: RemoteRequests
     learn: Callable[[str], None] = lambda _key: None
     """Told what must not be shown."""
@@ -113,7 +116,8 @@ def open_brought(around: Around, editor: EditorPorts) -> Brought:
         editor.offer,
         around.first_wait,
     )
-    return Brought(around, McpServers(doors), open_reader, editor.mcp_servers)
+    hooks = SessionHooks(around.open_hooks)
+    return Brought(around, McpServers(doors), hooks, open_reader, editor.mcp_servers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +132,27 @@ class _LatePrograms:
 
 
 @dataclass(slots=True)
+class SessionHooks:
+    """Runs a session's hooks, of which most have none; those that nobody waits for end with it."""
+
+    open: Callable[[], Hooks]
+    behind: TaskGroup | None = None
+    _hooks: Hooks | None = None
+
+    async def run(self, hook: Hook, payload: JsonObject) -> Ran:
+        self._hooks = self._hooks or await anyio.to_thread.run_sync(self.open)
+        if not hook.is_async:
+            return await self._hooks.run(hook, payload)
+        if self.behind is not None:
+            self.behind.start_soon(self._hooks.run, hook, payload)
+        return Ran(0)
+
+
+@dataclass(slots=True)
 class Brought:
     around: Around
     servers: Connections
+    hooks: SessionHooks
     _open_reader: Callable[[], Reader]
     named: tuple[JsonObject, ...] = ()
     """Servers, as the client names them now; they count from the next look on."""
@@ -168,8 +190,10 @@ class Brought:
             return
         try:
             with anyio.CancelScope() as self._scope:
-                await self.servers.run()
+                async with anyio.create_task_group() as self.hooks.behind:
+                    await self.servers.run()
         finally:
+            self.hooks.behind = None
             self._ended.set()
 
     async def close(self) -> None:

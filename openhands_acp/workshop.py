@@ -18,6 +18,7 @@ from openhands_acp.engine import prompt
 from openhands_acp.engine.browser import Browser
 from openhands_acp.engine.events import SystemPromptEvent
 from openhands_acp.engine.hands import World
+from openhands_acp.engine.hooks import Hooks
 from openhands_acp.engine.inventory import Inventory
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Terminals
@@ -63,6 +64,12 @@ class Workshop:
     def programs(self, settings: Settings) -> Programs:
         """Open what runs beside sessions: it inherits what commands do."""
         return LocalPrograms(self.login, _hidden(settings))
+
+    def hooks(self, settings: Settings) -> Hooks:
+        # Late: few sessions have any.
+        from openhands_acp.local.hook_programs import HookPrograms
+
+        return HookPrograms(LocalPrograms(self.login, _hidden(settings)))
 
     def tools(self, model: str, kept: Sequence[str], size: PromptSize, inventory: Inventory) -> tuple[Tool, ...]:
         """Make the tools of a session that begins with `model`, or had been told of `kept`."""

@@ -16,6 +16,8 @@ import pytest
 
 from openhands_acp.acp.options import MODES
 from openhands_acp.cli import main, parse
+from openhands_acp.extensions.hooks import hooks_in
+from openhands_acp.extensions.shelf import Shelf
 from openhands_acp.settings_files import AcpFile, DeadlinesTable, read_acp
 from tests.harness.process import ROOT
 
@@ -74,9 +76,18 @@ def test_a_settings_file_is_read_without_a_problem_and_shows_every_setting(tmp_p
 
 def test_an_editors_block_is_its_file() -> None:
     shown = [json.loads(block.text) for block in blocks("json") if block.paper == "README.md"]
-    assert [document for document in shown if document not in CONFIGS.values()] == [_env()]
+    others = [document for document in shown if document not in CONFIGS.values() and "hooks" not in document]
+    assert others == [_env()]
     assert [name for name, file in CONFIGS.items() if file not in shown] == []
     assert [json.loads(block.text) for block in blocks("json") if block.paper != "README.md"] == [_env()]
+
+
+def test_hooks_are_read_without_a_problem(tmp_path: Path) -> None:
+    [written] = [block.text for block in blocks("json") if "hooks" in json.loads(block.text)]
+    file, shelf = tmp_path / "hooks.json", Shelf()
+    file.write_text(written, encoding="utf-8")
+    assert [hook.event for hook in hooks_in(file, shelf)] == ["PreToolUse", "Stop"]
+    assert shelf.problems == ()
 
 
 def _env() -> Any:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal, TypeAlias
 
+from openhands_acp.engine.hooks import Hook
 from openhands_acp.engine.paths import AbsPath
 
 Origin: TypeAlias = Literal["project", "user", "plugin", "built-in"]
@@ -154,6 +155,8 @@ class Inventory:
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     server_files: tuple[AbsPath, ...] = ()
     """Files of plugins and skills that name MCP servers; a project's only once it is trusted."""
+    hooks: tuple[Hook, ...] = ()
+    """In the order in which they are asked: the person's, then projects' and plugins' that are trusted."""
     problems: tuple[str, ...] = ()
     """What was wrong in which file and line, for the person; all the rest counts."""
     switched_off: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from openhands_acp.engine import command_bodies, expansions, trusting
+from openhands_acp.engine import command_bodies, expansions, hooking, trusting
 from openhands_acp.engine.attachments import PromptPart
 from openhands_acp.engine.command_bodies import BODIES, PROMPTS
 from openhands_acp.engine.commands import SlashCommand, called, is_misspelt, nearest
@@ -22,7 +22,7 @@ from openhands_acp.engine.titles import cleaned, title_of
 Prompt = tuple[PromptPart, ...]
 
 
-class Session(command_bodies.Conversation, expansions.Session, trusting.Session, Protocol):
+class Session(command_bodies.Conversation, expansions.Session, hooking.Session, trusting.Session, Protocol):
     @property
     def commands(self) -> tuple[SlashCommand, ...]: ...
 
@@ -90,11 +90,16 @@ async def _handed_on(
     except Dismissed:
         session.cancel()
         return None
+    verdict = await hooking.prompted(session, parts)
+    if hooking.kept_out(session, typed, verdict):
+        prompts.pop(0)
+        return _about(prompts[0]) if prompts else None
     more = (*(part for part in parts if not isinstance(part, Text)), *prompts[0][1:])
     # Only now: of a turn that is stopped before, what was typed is told as it is.
     prompts[:1] = [more] if more else []
     if session.transcript.title is None:
         session.set_option("title", title)
+    hooking.add(session, verdict)
     session.emit(NoticeEvent(session.new_id(), "user", typed, plain_text(parts)))
     return title
 

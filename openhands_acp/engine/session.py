@@ -32,7 +32,7 @@ from openhands_acp.engine.events import (
     TurnEnded,
     TurnStarted,
 )
-from openhands_acp.engine.messages import Part
+from openhands_acp.engine.messages import Part, plain_text
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.ports import LLM, Files, Permissions, Taken
 from openhands_acp.engine.session_ports import Beginning, MakeTools, Ports
@@ -256,7 +256,7 @@ class Session:
 
     async def prepare(self) -> None:
         """Look at what people wrote down, and whether it is trusted; write the prompt, at the session's first turn."""
-        from openhands_acp.engine import guidance, trusting
+        from openhands_acp.engine import guidance, hooking, trusting
 
         await self.look_around()
         if not self.ports.bounds.depth:
@@ -268,6 +268,7 @@ class Session:
         if self.transcript.system is None:
             self.emit(guidance.guided(replace(await self.ports.describe(), tools=tuple(self.tools)), self))
         guidance.renewed(self)
+        await hooking.begun(self)
 
     async def open_llm(self, purpose: str = "agent", model: str | None = None) -> LLM:
         """Open the session's model, or `model`, as it is asked for this purpose."""
@@ -281,14 +282,15 @@ class Session:
 
     async def take_prompts(self) -> bool:
         """Put waiting prompts into the history; tell whether there were any."""
-        from openhands_acp.engine import guidance, planning
+        from openhands_acp.engine import guidance, hooking, planning
 
         assert self.turn is not None
-        taken = False
+        taken = self.turn.was_refused = False
         while self.turn.prompts:
             prompt = self.turn.prompts[0]
             parts = tuple([await opened(part, self.files) for part in prompt])
-            self.turn.prompts.pop(0)
+            if not await hooking.admitted(self, parts):
+                continue
             guidance.before_prompt(self, prompt)
             self._say_as_user(parts)
             taken = True
@@ -334,15 +336,15 @@ class Session:
         return turn.stop_reason
 
     async def _work(self, turn: Turn) -> StopReason:
-        from openhands_acp.engine.critic import take_judged_turn
         from openhands_acp.engine.obeying import obeyed
+        from openhands_acp.engine.stopping import take_watched_turn
 
         try:
             title = await obeyed(self, turn.prompts)
             if title is None:
                 return "end_turn"
             self.checkpoints.begin(title)
-            return await take_judged_turn(self)
+            return await take_watched_turn(self)
         finally:
             await self.checkpoints.end()
 
@@ -373,7 +375,11 @@ class Session:
     def _settle(self, turn: Turn, failure: TurnError | None) -> None:
         """Close everything that is open. No await: nothing can come in between."""
         for prompt in turn.prompts:
-            self._say_as_user(tuple(as_text(part) if isinstance(part, FileLink) else part for part in prompt))
+            parts = tuple(as_text(part) if isinstance(part, FileLink) else part for part in prompt)
+            if turn.is_watched:
+                self.emit(NoticeEvent(self.new_id(), "user", plain_text(parts)))
+            else:
+                self._say_as_user(parts)
         close_calls(self, "the turn failed" if failure else "the person stopped the turn")
         if turn.scope.cancel_called:
             # Even if the work came to its end in the same moment: the client was promised this answer.

@@ -21,6 +21,7 @@ from openhands_acp.engine.waiting import Persistence, Waiting
 if TYPE_CHECKING:
     # Of turns: a session that nobody prompts does without.
     from openhands_acp.engine.hands import World
+    from openhands_acp.engine.hooks import Hooks
     from openhands_acp.engine.inventory import Instruction, Inventory
     from openhands_acp.engine.person import Person
     from openhands_acp.engine.remote_requests import RemoteRequests
@@ -47,6 +48,12 @@ def _no_servers() -> Servers:
     from openhands_acp.engine.servers import NoServers
 
     return NoServers()
+
+
+def _no_hooks() -> Hooks:
+    from openhands_acp.engine.hooks import NoHooks
+
+    return NoHooks()
 
 
 def _no_upkeep() -> Upkeep:
@@ -117,6 +124,8 @@ class Ports:
     """Reads the rules of the folders that files are in, anew where they changed."""
     trust: Trust = field(default_factory=TrustsEverything)
     """Who says which of that may run."""
+    open_hooks: Callable[[], Hooks] = _no_hooks
+    """Opens what runs the hooks that the inventory names."""
     open_upkeep: Callable[[], Upkeep] = _no_upkeep
     offer: Callable[[], None] = lambda: None
     """Tells the client of slash commands, if there are others than it was told of."""

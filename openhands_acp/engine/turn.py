@@ -12,7 +12,7 @@ from typing import Protocol
 
 import anyio
 
-from openhands_acp.engine import compacting, guidance, limits, server_news, vision
+from openhands_acp.engine import compacting, guidance, hooking, limits, server_news, vision
 from openhands_acp.engine.call import CallRequest
 from openhands_acp.engine.compacting import answered_in_room, made_room
 from openhands_acp.engine.events import (
@@ -34,7 +34,9 @@ from openhands_acp.engine.vision import see_for
 logger = logging.getLogger(__name__)
 
 
-class Session(compacting.Session, guidance.Session, limits.Session, server_news.Session, vision.Session, Protocol):
+class Session(
+    compacting.Session, guidance.Session, hooking.Session, limits.Session, server_news.Session, vision.Session, Protocol
+):
     """What a turn works on."""
 
     turn: Turn | None
@@ -53,7 +55,8 @@ class Session(compacting.Session, guidance.Session, limits.Session, server_news.
 async def take_turn(session: Session) -> StopReason:
     """Work until the model is done. Raises TurnError; whatever is open then, `Session.settle` closes."""
     await session.prepare()
-    await session.take_prompts()
+    if not await session.take_prompts() and session.turn is not None and session.turn.was_refused:
+        return "end_turn"
     course = Course(session)
     while (stop := await checked(session)) is None:
         await renewed(session)
@@ -139,7 +142,7 @@ async def _run(session: Session, call: CallRequest) -> ToolResult:
     limit = session.turn.tool_limit if session.turn is not None else None
     if limit is not None and (refusal := limit.refusal(call.tool_name, call.arguments)) is not None:
         raise ToolError(refusal)
-    return await call.tool.run(call.parsed, session.hands(call))
+    return await hooking.called(session, call)
 
 
 def _batches(calls: tuple[CallRequest, ...]) -> Iterator[list[CallRequest]]:

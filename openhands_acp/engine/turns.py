@@ -28,5 +28,9 @@ class Turn:
     stop_reason: StopReason = "cancelled"
     spent: Bill | None = None
     """What it came to, once it is over."""
+    was_refused: bool = False
+    """A hook kept the prompt that was taken last from the model."""
+    is_watched: bool = False
+    """Hooks look at prompts before the model does: what they have not seen is not for it."""
     tool_limit: ToolLimit | None = None
     """What a skill or a command that the person called leaves of the tools."""

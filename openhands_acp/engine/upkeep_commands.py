@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Protocol
@@ -79,10 +80,18 @@ def _facts(session: Session) -> Iterator[tuple[str, str]]:
         yield "Skills", f"{len(inventory.skills)}; see `/skills`"
     if inventory.commands:
         yield "Own commands", ", ".join(f"`/{own.name}`" for own in inventory.commands)
+    if inventory.hooks:
+        yield "Hooks", hooks_in_words(inventory)
     if inventory.withheld:
         yield "Not trusted", f"{len(inventory.withheld)} of what the project brings along; see `/doctor`"
     if transcript.rules:
         yield "Allowed for good", f"{len(transcript.rules)}; see `/permissions`"
+
+
+def hooks_in_words(inventory: Inventory) -> str:
+    """Say how many hooks count, and from where."""
+    sources = Counter(hook.source for hook in inventory.hooks)
+    return ", ".join(f"{number} from `{source}`" for source, number in sources.items())
 
 
 # ---------------------------------------------------------------- what is wrong
@@ -100,6 +109,8 @@ async def doctor(session: Session, _argument: str) -> str:
 def _of_session(session: Session) -> Iterator[Finding]:
     for state in session.servers.states():
         yield Finding(_status(state), f"MCP server {state.name}", _said(state))
+    if session.inventory.hooks:
+        yield Finding("good", "Hooks", hooks_in_words(session.inventory))
     for problem in session.inventory.problems:
         yield Finding("doubtful", "Files", problem)
     for thing in session.inventory.withheld:

@@ -1,6 +1,6 @@
-"""Plugins: folders that bring skills, commands, sub-agents and servers along, laid out as Claude or OpenHands does.
+"""Plugins: folders that bring skills, commands, sub-agents, hooks and servers, as Claude or OpenHands lays them out.
 
-Knows where in a plugin what stands; it reads none of it, and nothing from the network.
+Knows where in a plugin what stands; of all of it, it reads hooks only, and nothing from the network.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from openhands_acp.engine.hooks import Hook
 from openhands_acp.engine.inline_commands import commands_in
 from openhands_acp.engine.inventory import Withheld, digest, quoted
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.extensions.hooks import hooks_in, lines_of, scripts_of
 from openhands_acp.extensions.shelf import Shelf
 
 _MANIFESTS = (".claude-plugin/plugin.json", ".plugin/plugin.json", "plugin.json")
@@ -36,6 +38,7 @@ class Plugin:
     """Folders of sub-agents."""
     server_files: tuple[Path, ...] = ()
     """Files that name MCP servers."""
+    hooks: tuple[Hook, ...] = ()
 
     @property
     def path(self) -> AbsPath:
@@ -48,10 +51,12 @@ class Plugin:
         parts += [f"the MCP servers of {quoted(file.name)}: {quoted(_text_of(file))}" for file in self.server_files]
         if lines := _lines_in([*self.skills, *self.commands]):
             parts.append(f"texts that run {', '.join(map(quoted, lines))}")
+        if self.hooks:
+            parts.append(f"hooks that run {', '.join(lines_of(self.hooks))}")
         has = f", which has {'; '.join(parts)}" if parts else ""
-        return Withheld(
-            root, f"the plugin {quoted(self.name)} ({quoted(where)}){has}", digest("plugin", *_weighed(self.folder))
-        )
+        scripts = scripts_of(self.hooks, Path(root))
+        what = f"the plugin {quoted(self.name)} ({quoted(where)}){has}"
+        return Withheld(root, what, digest("plugin", *_weighed(self.folder), *scripts))
 
 
 def plugins_in(folder: Path, shelf: Shelf) -> list[Plugin]:
@@ -70,8 +75,6 @@ def _plugin(folder: Path, shelf: Shelf) -> Plugin | None:
     name = manifest.get("name")
     if name is not None and not (isinstance(name, str) and name):
         shelf.problem(inside.manifest_path, "`name` must be a text")
-    if manifest.get("hooks") or (folder / "hooks").is_dir():
-        shelf.problem(inside.manifest_path, "hooks of plugins are not supported yet, and are left out")
     return Plugin(
         name.replace(" ", "-") if isinstance(name, str) and name else folder.name,
         folder,
@@ -79,6 +82,7 @@ def _plugin(folder: Path, shelf: Shelf) -> Plugin | None:
         tuple(inside.places("commands")),
         tuple(dict.fromkeys(_folder_of(place) for place in inside.places("agents"))),
         tuple(inside.server_files()),
+        tuple(hook for file in inside.hook_files() for hook in hooks_in(file, shelf, plugin=AbsPath(str(folder)))),
     )
 
 
@@ -107,6 +111,15 @@ class _Inside:
         if isinstance(written, dict):
             yield self.manifest_path
         elif written is not None and (place := self._place("mcpServers", written)) is not None and place != usual:
+            yield place
+
+    def hook_files(self) -> Iterator[Path]:
+        if (usual := self.folder / "hooks/hooks.json").is_file():
+            yield usual
+        written = self.manifest.get("hooks")
+        if isinstance(written, dict):
+            self.shelf.problem(self.manifest_path, "`hooks` must name a file: put them into hooks/hooks.json")
+        elif written is not None and (place := self._place("hooks", written)) is not None and place != usual:
             yield place
 
     def _place(self, what: str, written: object) -> Path | None:

@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 import anyio.to_thread
 
+from openhands_acp.engine.hooks import Hook
 from openhands_acp.engine.inventory import (
     AgentDefinition,
     Instruction,
@@ -27,6 +28,7 @@ from openhands_acp.engine.paths import AbsPath
 from openhands_acp.extensions import instructions, memory
 from openhands_acp.extensions.agents import agents_in, withheld_agent
 from openhands_acp.extensions.commands import commands_in, withheld_command
+from openhands_acp.extensions.hooks import hooks_in, withheld_hooks
 from openhands_acp.extensions.plugins import Plugin, plugins_in
 from openhands_acp.extensions.shelf import Shelf
 from openhands_acp.extensions.skills import runs, skills_in
@@ -83,6 +85,7 @@ class Reader:
             identity=memory.identity(self._home / "SOUL.md", shelf),
             switched_off=tuple(skill.name for skill in skills if skill.name in self._disabled),
             server_files=(*looking.server_files(used), *looking.of_plugins(plugins)),
+            hooks=tuple(self._hooks(looking, plugins)),
             problems=(*shelf.problems, *self._near.problems),
             withheld=tuple(looking.withheld),
         )
@@ -121,6 +124,18 @@ class Reader:
         yield [plugin for plugin in found if looking.is_covered(plugin.withheld(looking.project_of(plugin.folder)))]
         installed = self._home / "plugins/installed"
         yield [plugin for folder in (*users, installed) for plugin in plugins_in(folder, looking.shelf)]
+
+    def _hooks(self, looking: _Looking, plugins: Iterable[Plugin]) -> Iterator[Hook]:
+        own = self._home / "hooks.json"
+        yield from hooks_in(own, looking.shelf)
+        for project in self._projects:
+            file, root = project / ".openhands/hooks.json", AbsPath(str(project))
+            hooks = hooks_in(file, looking.shelf, root) if file != own else []
+            text = looking.shelf.text(file) or ""
+            if hooks and looking.is_covered(withheld_hooks(root, file, text, hooks)):
+                yield from hooks
+        for plugin in plugins:
+            yield from plugin.hooks
 
     def _users(self, *names: str) -> list[Path]:
         """Return the person's own folders of a kind."""

@@ -38,6 +38,8 @@ GRACE = 0.2
 _BLOCK = 65536
 _SAID = 4096
 """Characters of its stderr that are kept."""
+_STEP, _LONGEST_STEP = 0.001, 0.02
+"""Seconds between looks at whether it has ended: longer ones, the longer that takes."""
 _REAPING = 500
 """Looks, a millisecond apart, for the exit code of a program that is dead."""
 _LAST_WORDS = 0.05
@@ -136,6 +138,18 @@ class LocalProgram:
             pass
         if rest:
             raise BrokenPipeError(self.outcome or "it is being ended")
+
+    def hang_up(self) -> None:
+        """Tell it that there is no more to read."""
+        _close(self._stdin)
+
+    async def exited(self) -> int:
+        """Wait until it has ended by itself, whatever it left running; return its code."""
+        pause = _STEP
+        while (code := self.process.poll()) is None:
+            await anyio.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_STEP)
+        return code
 
     def said(self) -> str:
         return self._said.strip()

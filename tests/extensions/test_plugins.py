@@ -111,7 +111,7 @@ def test_what_is_wrong_with_a_plugin_is_told_and_the_rest_counts(tmp_path: Path)
         **{
             "outside/plugin.json": '{"commands": "../fine/commands", "skills": 3, "agents": "./nowhere"}',
             "broken/plugin.json": '{\n"name": \n}',
-            "hooked/hooks/hooks.json": "{}",
+            "hooked/hooks/hooks.json": '{"hooks": {\n"PreCompact": []}}',
             "hooked/plugin.json": '{"name": 3}',
             "fine/commands/a.md": "A.",
         },
@@ -127,7 +127,7 @@ def test_what_is_wrong_with_a_plugin_is_told_and_the_rest_counts(tmp_path: Path)
         [
             "broken/plugin.json:3: is not JSON: Expecting value",
             "hooked/plugin.json: `name` must be a text",
-            "hooked/plugin.json: hooks of plugins are not supported yet, and are left out",
+            "hooked/hooks/hooks.json:2: there is no event 'PreCompact' here; there are: PreToolUse, PostToolUse, UserPromptSubmit, SessionStart, Stop, SessionEnd",
             "outside/plugin.json: `skills` must be a path inside of the plugin",
             "outside/plugin.json: `commands` must be a path inside of the plugin",
             "outside/plugin.json: `agents` names './nowhere', which is not there",

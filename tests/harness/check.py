@@ -23,6 +23,7 @@ from openhands_acp.acp.connection import Connection
 from openhands_acp.acp.doors import EditorPorts
 from openhands_acp.acp.sessions import BadCursor, Defaults, Kept, Listed, NotConfigured, NotKept
 from openhands_acp.brought import Around, Brought, open_brought
+from openhands_acp.engine import hooking
 from openhands_acp.engine.browser import Browser, NoBrowser
 from openhands_acp.engine.budget import Critic, Limit, Limits
 from openhands_acp.engine.cards import KeptOutput
@@ -43,6 +44,7 @@ from openhands_acp.engine.waiting import Persistence, Waiting
 from openhands_acp.engine.web import NoWeb, Web
 from openhands_acp.local.environment import LoginEnvironment
 from openhands_acp.local.files import LocalFiles
+from openhands_acp.local.hook_programs import HookPrograms
 from openhands_acp.local.programs import LocalPrograms
 from openhands_acp.local.search import LocalSearch
 from openhands_acp.local.snapshots import LocalSnapshots
@@ -205,6 +207,7 @@ class TestBackend:
             brought = self._brought[started.session_id] = self._bring(self.home, started, editor)
             ports = replace(
                 ports,
+                open_hooks=lambda: brought.hooks,
                 open_servers=lambda: brought.servers,
                 open_requests=lambda: brought.around.requests,
                 look_around=brought.look_around,
@@ -229,6 +232,7 @@ class TestBackend:
             self.trust.covers,
             login.inherited,
             lambda: LocalPrograms(login),
+            lambda: HookPrograms(LocalPrograms(login)),
             RemoteRequests(editor.open_person()),
             # However slow the machine is.
             first_wait=60,
@@ -295,6 +299,7 @@ class TestBackend:
         self.changed = changed
 
     async def close_session(self, session: Session) -> None:
+        await hooking.ended(session)
         if session.id in self._brought:
             await self._brought.pop(session.id).close()
         await self._terminals.pop(session.id).end()
