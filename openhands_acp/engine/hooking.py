@@ -151,7 +151,7 @@ async def _asked(session: Session, event: EventName, name: str, **fields: Any) -
     """Ask all hooks of an event in their order, up to the first that blocks."""
     additions: list[str] = []
     for hook in session.inventory.hooks:
-        if not matches(hook, event, name):
+        if not matches(hook, event, name, fields.get("tool_input") or {}):
             continue
         told = payload(event, session.id, hook.folder or session.root, **fields)
         verdict = judged(await session.ports.open_hooks().run(hook, told))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, cast
 
@@ -22,6 +23,18 @@ _OF_TOOLS = frozenset({"PreToolUse", "PostToolUse", "SessionStart"})
 _BLOCKS = 2
 """The exit code by which a hook says no."""
 _METACHARACTERS = frozenset("|.*+?[](){}^$\\")
+_NO_ARGUMENTS: JsonObject = {}
+_CLAUDES: Mapping[str, tuple[str, ...]] = {
+    "terminal": ("Bash",),
+    "apply_patch": ("Edit", "MultiEdit", "Write"),
+    "grep": ("Grep",),
+    "glob": ("Glob",),
+    "task": ("Task",),
+    "task_tracker": ("TodoWrite",),
+    "fetch": ("WebFetch",),
+}
+"""What Claude Code calls tools like ours."""
+_OF_EDITOR: Mapping[str, tuple[str, ...]] = {"view": ("Read",), "create": ("Write",)}
 _LONGEST = 10_000
 """Characters of a reason or an addition that are read."""
 
@@ -93,14 +106,29 @@ def pattern_of(matcher: str) -> str | None:
     return matcher if _METACHARACTERS & set(matcher) else None
 
 
-def matches(hook: Hook, event: EventName, name: str) -> bool:
-    """Tell whether a hook counts for this event, with a tool of this name."""
+def matches(hook: Hook, event: EventName, name: str, arguments: JsonObject = _NO_ARGUMENTS) -> bool:
+    """Tell whether a hook counts for this event, with a tool of this name.
+
+    Claude's names count besides: in plugins, which are often written for it, and where a name is written out.
+    """
     if hook.event != event:
         return False
     if event not in _OF_TOOLS or hook.matcher in ("", "*"):
         return True
     pattern = pattern_of(hook.matcher)
-    return hook.matcher == name if pattern is None else re.fullmatch(pattern, name) is not None
+    if pattern is None:
+        return hook.matcher in (name, *_claudes(name, arguments))
+    # An expression for all tools but some means ours.
+    names = (name, *_claudes(name, arguments)) if hook.plugin is not None else (name,)
+    return any(re.fullmatch(pattern, each) for each in names)
+
+
+def _claudes(name: str, arguments: JsonObject) -> tuple[str, ...]:
+    if "__" in name:
+        return (f"mcp__{name}",)
+    if name == "file_editor":
+        return _OF_EDITOR.get(str(arguments.get("command")), ("Edit", "MultiEdit"))
+    return _CLAUDES.get(name, ())
 
 
 # ---------------------------------------------------------------- what it is told

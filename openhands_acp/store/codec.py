@@ -27,7 +27,8 @@ Everything in both is spelt as in 3."""
 
 _KINDS: dict[str, type] = {kind.__name__: kind for kind in get_args(Durable)}
 _TAGGED: dict[str, type] = {
-    tagged.__name__: tagged for tagged in (Text, Image, cards.ShownText, cards.ShownCommand, cards.ShownDiff, cards.ShownSound)
+    tagged.__name__: tagged
+    for tagged in (Text, Image, cards.ShownText, cards.ShownCommand, cards.ShownDiff, cards.ShownSound)
 }
 """Members of unions inside events: each record of one says its type."""
 

@@ -30,6 +30,28 @@ def test_a_matcher_is_everything_a_name_or_a_whole_regular_expression(matcher: s
 
 
 @pytest.mark.parametrize(
+    ("matcher", "name", "command", "plugin", "does"),
+    [
+        ("Bash", "terminal", "ls", None, True),
+        ("Read", "file_editor", "view", None, True),
+        ("Read", "file_editor", "str_replace", None, False),
+        ("Write", "file_editor", "create", None, True),
+        ("mcp__docs__find", "docs__find", "", None, True),
+        ("Edit|Write", "file_editor", "insert", AbsPath("/h/p"), True),
+        ("Edit|Write", "file_editor", "view", AbsPath("/h/p"), False),
+        ("mcp__.*", "docs__find", "", AbsPath("/h/p"), True),
+        ("Edit|Write", "file_editor", "insert", None, False),
+        ("(?!terminal).*", "terminal", "ls", None, False),
+    ],
+)
+def test_claudes_names_count_where_they_are_written_out_and_in_plugins(
+    matcher: str, name: str, command: str, plugin: AbsPath | None, does: bool
+) -> None:
+    hook = Hook("PreToolUse", "x", AbsPath("/h"), matcher, plugin=plugin)
+    assert matches(hook, "PreToolUse", name, {"command": command}) is does
+
+
+@pytest.mark.parametrize(
     ("event", "asked", "name", "does"),
     [
         ("PreToolUse", "PostToolUse", "terminal", False),
