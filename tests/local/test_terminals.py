@@ -325,7 +325,8 @@ async def test_more_than_the_program_reads_is_not_waited_for(cwd: AbsPath) -> No
 
 async def test_a_command_that_closed_its_terminal_can_be_looked_at_and_interrupted(cwd: AbsPath) -> None:
     terminals = make(frozenset())
-    _, running = await leave(terminals, cwd, "exec 0<&- 1>&- 2>&-; while :; do sleep 0.01; done", Patience(0.1, 60))
+    # One long command: between two short ones a shell takes an interrupt for the first one's, which just ended.
+    _, running = await leave(terminals, cwd, "exec 0<&- 1>&- 2>&-; sleep 60; :", Patience(0.1, 60))
     _, running = await attend(terminals, running.job, "", Patience(0.1, 60))
     assert isinstance(running, Running)
     _, ended = await attend(terminals, running.job, "\x03")

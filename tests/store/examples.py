@@ -22,9 +22,9 @@ CARD = cards.Card(
         cards.ShownDiff(AbsPath("/w/a.py"), "old\n", "new\n"),
         cards.ShownText("why"),
         cards.ShownCommand("ls", "a.py"),
-        cards.ShownSound("audio/wav", "UklGRg=="),
     ),
 )
+SOUND = cards.ShownSound("audio/wav", "UklGRg==")
 EVENTS: list[Durable] = [
     events.ConversationStarted(SESSION_ID, (AbsPath("/w"), AbsPath("/x")), "ask", "openai/gpt-5"),
     events.TurnStarted("t1"),
@@ -98,7 +98,7 @@ EVENTS.extend(
         events.SkillActivated("docker", "Use compose.", "prompt", "container"),
         ToolsChanged(("terminal", "file_editor", "github__create_issue")),
         SubagentStarted("task_00000001", "c6", "code-explorer"),
-        SubagentStep("c7", "c6", "file_editor", CARD, "completed", (cards.ShownText("done"),), is_own=True),
+        SubagentStep("c7", "c6", "file_editor", CARD, "completed", (cards.ShownText("done"), SOUND), is_own=True),
         events.PermissionDecided("q2", "reject_once", revoked=("line:make ship",)),
     ]
 )
