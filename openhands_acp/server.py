@@ -11,8 +11,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Never, TypeAlias
 
 import anyio
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_Signals: TypeAlias = AsyncIterator[signal.Signals]
+
 _PARTING = 0.25
 """Seconds for sessions to close in order when the client is gone; then they are ended without it."""
 _COLLECTED = (700, 10, 10)
@@ -40,29 +43,40 @@ _WATCH = 0.2
 
 def main(options: Options) -> int:
     """Serve one client on stdin and stdout. Does not return: the process ends with it."""
-    code = 1
     wire = _wire(options)
     channel = Stdio(wire.record if wire else None)
     log_to(options.log_file)
     try:
-        anyio.run(_serve, channel, options, wire.learn if wire else _nobody)
-        code = 0
-    except BaseException:
-        logger.critical("openhands-acp has to stop", exc_info=True)
-        raise
+        anyio.run(_run, channel, options, wire.learn if wire else _nobody)
     finally:
-        kill_everything()
-        logging.shutdown()
-        # Not by returning: the interpreter would wait, for seconds, for an import under way in its thread.
-        os._exit(code)
+        _end(1)
 
 
-async def _serve(channel: Stdio, options: Options, learn: Callable[[str], None]) -> None:
+async def _run(channel: Stdio, options: Options, learn: Callable[[str], None]) -> None:
+    """Signals are received to the very end: once that stops, the next would kill us before what we started."""
+    with _signals() as signals:
+        try:
+            await _serve(channel, options, learn, signals)
+        except BaseException:
+            logger.critical("openhands-acp has to stop", exc_info=True)
+            _end(1)
+        _end(0)
+
+
+def _end(code: int) -> Never:
+    kill_everything()
+    logging.shutdown()
+    # Not by returning: the interpreter would wait, for seconds, for an import under way in its thread.
+    os._exit(code)
+
+
+async def _serve(channel: Stdio, options: Options, learn: Callable[[str], None], signals: _Signals | None) -> None:
     connection = Connection(__version__, lambda peer, client: _load(peer, client, options, learn))
     try:
         async with anyio.create_task_group() as tasks:
             stop = tasks.cancel_scope.cancel
-            tasks.start_soon(_until_signalled, stop)
+            if signals is not None:
+                tasks.start_soon(_until_signalled, signals, stop)
             tasks.start_soon(_until_orphaned, stop)
             await connection.peer.run(channel)
             stop()
@@ -83,12 +97,15 @@ def _load(peer: Peer, client: Client, options: Options, learn: Callable[[str], N
     return agent
 
 
-async def _until_signalled(stop: Callable[[], None]) -> None:
+def _signals() -> AbstractContextManager[_Signals | None]:
     if sys.platform == "win32":
-        return
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        async for _ in signals:
-            stop()
+        return nullcontext()
+    return anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+async def _until_signalled(signals: _Signals, stop: Callable[[], None]) -> None:
+    async for _ in signals:
+        stop()
 
 
 async def _until_orphaned(stop: Callable[[], None]) -> None:
