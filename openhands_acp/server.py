@@ -54,13 +54,16 @@ def main(options: Options) -> int:
 
 async def _run(channel: Stdio, options: Options, learn: Callable[[str], None]) -> None:
     """Signals are received to the very end: once that stops, the next would kill us before what we started."""
+    code = 1
     with _signals() as signals:
         try:
             await _serve(channel, options, learn, signals)
+            code = 0
         except BaseException:
             logger.critical("openhands-acp has to stop", exc_info=True)
-            _end(1)
-        _end(0)
+            raise
+        finally:
+            _end(code)
 
 
 def _end(code: int) -> Never:

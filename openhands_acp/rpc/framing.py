@@ -140,10 +140,7 @@ def _message(value: dict[str, Any]) -> Message:
     if "method" not in value:
         if "result" not in value and "error" not in value:
             return Broken(None, RpcError(INVALID_REQUEST, "neither a method nor a result"))
-        error: Any = value.get("error")
-        return Response(
-            request_id, value.get("result"), cast("dict[str, Any] | None", error if isinstance(error, dict) else None)
-        )
+        return Response(request_id, value.get("result"), _error_of(value))
     method: Any = value["method"]
     params: Any = value.get("params")
     if not isinstance(method, str):
@@ -153,6 +150,12 @@ def _message(value: dict[str, Any]) -> Message:
     # A list is legal JSON-RPC, but no ACP method takes one: the method's own check names what is missing.
     named = cast("JsonObject", params if isinstance(params, dict) else {})
     return Request(request_id, method, named) if "id" in value else Notification(method, named)
+
+
+def _error_of(response: dict[str, Any]) -> dict[str, Any] | None:
+    error: Any = response.get("error")
+    # Whatever is no error as JSON-RPC has it is no success either.
+    return cast("dict[str, Any]", error) if error is None or isinstance(error, dict) else {"message": str(error)}
 
 
 def _is_id(value: object) -> bool:

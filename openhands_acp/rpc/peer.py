@@ -9,11 +9,13 @@ everything that its method put into the outbox; answers are never answered.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 from jsonrpcserver import Error, Result, Success, dispatch_to_response
 from jsonrpcserver.response import to_serializable
@@ -37,9 +39,11 @@ T = TypeVar("T")
 _dispatch = cast(
     "Callable[..., Any]", dispatch_to_response
 )  # It is typed for text; a message that is parsed already is as good.
+_LAST_WORK = 2.0
+"""Seconds that what was asked last may still take once the peer has closed its end: a script that pipes requests in
+wants the answers. Only a busy machine comes near."""
 _LAST_ANSWERS = 0.1
-"""Seconds that what was asked last may still take once the peer has closed its end: a script that pipes
-requests in wants the answers, an editor that is gone does not."""
+"""Seconds after that for what lasts, and for answers to be read: an editor that is gone wants none."""
 _BUG = "a bug in openhands-acp; its log (stderr) has the traceback"
 
 
@@ -60,12 +64,27 @@ class Call:
     """One inbound request while it is being answered."""
 
     id: RequestId
+    lasts: bool = False
+    """It waits for a model or a person."""
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     on_cancel: Callable[[], None] | None = None
     """What `$/cancel_request` does instead of ending the request's task."""
 
     def cancel(self) -> None:
         (self.on_cancel or self.scope.cancel)()
+
+    @asynccontextmanager
+    async def carried_through(self) -> AsyncGenerator[None]:
+        """Do what is in here to its end, or not at all: a cancellation that comes meanwhile counts behind it."""
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        cancelled: list[bool] = []
+        self.on_cancel = lambda: cancelled.append(True)
+        try:
+            yield
+        finally:
+            self.on_cancel = None
+        if cancelled:
+            self.scope.cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +114,17 @@ class Peer:
         methods: Mapping[str, Method],
         listeners: Mapping[str, Listener],
         admit: Callable[[str], None] = lambda _method: None,
+        lasting: Collection[str] = (),
     ) -> None:
-        """`admit` is asked before each request is looked up, and raises RpcError to refuse it."""
+        """`admit` is asked before each request is looked up, and raises RpcError to refuse it.
+
+        `lasting` names the methods that wait for a model or a person.
+        """
         self.outbox = Outbox()
         self._methods = {name: _entry(method) for name, method in methods.items()}
         self._listeners = {**listeners, "$/cancel_request": self._cancel_request}
         self._admit = admit
+        self._lasting = lasting
         self._calls: dict[tuple[type, RequestId], list[Call]] = {}
         self._answered = anyio.Event()
         self._pending: dict[RequestId, _Pending] = {}
@@ -126,8 +150,8 @@ class Peer:
         finally:
             del self._pending[request_id]
         assert pending.response is not None
-        if error := pending.response.error:
-            raise _remote(error)
+        if pending.response.error is not None:
+            raise _remote(pending.response.error)
         return pending.response.result
 
     async def run(self, channel: Channel) -> None:
@@ -140,15 +164,18 @@ class Peer:
                     self._receive(line, tasks)
             for line in framer.finish():
                 self._receive(line, tasks)
-            with anyio.move_on_after(_LAST_ANSWERS):
-                await self._all_answered()
+            await self._part()
             self._is_over = True
             tasks.cancel_scope.cancel()
 
-    async def _all_answered(self) -> None:
-        while self._calls:
-            await self._answered.wait()
-        await self.outbox.flushed()
+    async def _part(self) -> None:
+        with anyio.move_on_after(_LAST_WORK):
+            while any(not call.lasts for calls in self._calls.values() for call in calls):
+                await self._answered.wait()
+        with anyio.move_on_after(_LAST_ANSWERS):
+            while self._calls:
+                await self._answered.wait()
+            await self.outbox.flushed()
 
     async def _write(self, channel: Channel, connection: anyio.CancelScope) -> None:
         try:
@@ -172,7 +199,7 @@ class Peer:
                 self._fail(request_id, error)
 
     def _serve(self, request: Request, tasks: TaskGroup) -> None:
-        call = Call(request.id)
+        call = Call(request.id, request.method in self._lasting)
         key = (type(request.id), request.id)
         self._calls.setdefault(key, []).append(call)
         # A refusal too is told from a task, so that it does not overtake the answers to earlier requests.
@@ -279,4 +306,5 @@ def _same(value: Any) -> Any:
 def _remote(error: dict[str, Any]) -> RemoteError:
     code, data = error.get("code"), error.get("data")
     details = cast("dict[str, Any]", data).get("details") if isinstance(data, dict) else None
-    return RemoteError(code if isinstance(code, int) else 0, str(error.get("message")), details and str(details))
+    message = str(error.get("message") or "the peer refused")
+    return RemoteError(code if isinstance(code, int) else 0, message, details and str(details))

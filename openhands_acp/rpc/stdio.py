@@ -43,10 +43,17 @@ class Stdio:
         else:
             if self._input_waits:
                 await anyio.wait_readable(self._input)
-            data = os.read(self._input, _READ)
+            data = self._read()
         if self._tap is not None and data:
             self._tap("in", data)
         return data
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._input, _READ)
+        except ConnectionResetError:
+            # The end of a socket whose client went and left something of ours unread.
+            return b""
 
     async def write(self, data: bytes) -> None:
         if self._tap is not None:
