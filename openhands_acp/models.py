@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import anyio
@@ -19,7 +20,7 @@ import anyio.to_thread
 from openhands_acp.engine.messages import JsonValue
 from openhands_acp.engine.ports import LLM
 from openhands_acp.engine.tool import TurnError
-from openhands_acp.llm.model import ModelSettings, is_loopback
+from openhands_acp.llm.model import ModelSettings, Told, is_loopback
 from openhands_acp.llm.thinking import levels
 from openhands_acp.model_list import Catalogue, ModelList
 from openhands_acp.model_sources import PROFILE
@@ -36,7 +37,7 @@ _SCRIPTED = "scripted/"
 _AS_THE_PROFILE_SAYS = ""
 """A thought level: of a profile that is chosen in a session that says nothing of it."""
 _OPENHANDS = "openhands/"
-_AS_OPENAI = "openai/"
+_AS_OPENAI = "openai"
 _GATEWAY = "https://llm-proxy.app.all-hands.dev"
 """OpenHands' own: a proxy of LiteLLM's."""
 
@@ -47,6 +48,8 @@ class ModelLibrary:
 
     open: Callable[[ModelSettings], LLM]
     catalogue: Catalogue
+    ask_for_limits: Callable[[ModelSettings], bool] | None = None
+    """Has a model's provider tell how much it reads (`ModelSettings.told`); False if it cannot be reached. Blocks."""
 
 
 class Models:
@@ -67,6 +70,8 @@ class Models:
         self._library = library
         self._loading: anyio.Event | None = None
         self._opened: dict[tuple[str, str], LLM] = {}
+        self._told: dict[tuple[str, str | None], Told] = {}
+        """What the provider of a model at an address told of it, or was asked for."""
         self._settings = load_settings(options)
         self.choices = ModelList(options, self._load_catalogue)
 
@@ -94,9 +99,9 @@ class Models:
         choice = self._settings.purposes.get(purpose, choice)
         if purpose in ("agent", "subagent") and thought_level == "default" and choice.startswith(PROFILE):
             thought_level = _AS_THE_PROFILE_SAYS
-        if (choice, thought_level) not in self._opened:
-            self._opened[choice, thought_level] = await self._open(choice, thought_level)
-        return self._opened[choice, thought_level]
+        # Others may want the same one meanwhile, and what is in force may change.
+        opened, key = self._opened, (choice, thought_level)
+        return opened[key] if key in opened else opened.setdefault(key, await self._open(*key))
 
     async def look_around(self, changed: Callable[[], None]) -> None:
         """Find the models that can be chosen; `changed` is called after each step. Takes seconds the first time."""
@@ -128,23 +133,40 @@ class Models:
         asked = await anyio.to_thread.run_sync(_located, settings, abandon_on_cancel=True)
         library = await self._load_library()
         key = settings.api_key or await self._asked_for(settings)
-        llm = library.open(
-            replace(
-                asked,
-                api_key=key.value if key else None,
-                thought_level=thought_level,
-                deadlines=settings.deadlines,
-                api=settings.api,
-                tool_calls=settings.tool_calls,
-                vision=settings.vision,
-            )
+        asked = replace(
+            asked,
+            api_key=key.value if key else None,
+            thought_level=thought_level,
+            deadlines=settings.deadlines,
+            api=settings.api,
+            tool_calls=settings.tool_calls,
+            vision=settings.vision,
+            told=self._told.get((asked.model, asked.base_url)) or Told(),
         )
+        llm = library.open(asked)
+        if asked.context_window is None and library.ask_for_limits is not None:
+            self._ask_for_limits(library.ask_for_limits, asked)
         if settings.late_key is None:
             return llm
         from openhands_acp.llm.rekeyed import rekeyed
 
         # A key that a program prints may expire: the next prompt asks for it again.
         return rekeyed(llm, self._forget)
+
+    def _ask_for_limits(self, ask: Callable[[ModelSettings], bool], asked: ModelSettings) -> None:
+        """Have the provider tell once how much a model reads, beside the first request. Nobody waits for it."""
+        key = asked.model, asked.base_url
+        if key in self._told:
+            return
+        self._told[key] = asked.told
+
+        def ask_once() -> None:
+            if not ask(asked):
+                # Once more when the model is next opened.
+                self._told.pop(key, None)
+
+        # A thread, and not a task of anybody's: whoever wanted the model may be gone before its provider answers.
+        Thread(target=ask_once, name="limits", daemon=True).start()
 
     async def _asked_for(self, settings: Settings) -> Secret | None:
         """Return the key that is not written down, if there is to be one. Raises TurnError."""
@@ -160,7 +182,9 @@ class Models:
             raise TurnError("auth", f"There is no key for {settings.model}: {reason}. {_CHOOSE}") from reason
 
     def _forget(self) -> None:
-        self._opened.clear()
+        self._opened = {}
+        # Who told nothing may do so for another key.
+        self._told = {key: told for key, told in self._told.items() if told.window is not None}
         if self._keys is not None:
             self._keys.forget()
 
@@ -206,25 +230,25 @@ def import_litellm(model: str | None = None) -> ModelLibrary:
     return ModelLibrary(
         partial(calling.calling, via_litellm.LiteLLM),
         Catalogue(known, lambda model: catalogue.known(entries, model, PROVIDERS), via_litellm.takes),
+        via_litellm.ask_for_limits,
     )
 
 
 def _located(settings: Settings) -> ModelSettings:
     """Say what is asked and where; a server on this machine is asked how much of a conversation it reads."""
     # Late, because no session waits for it.
-    from openhands_acp.llm.local_servers import OLLAMA, located, window_at, window_of
+    from openhands_acp.llm.local_servers import KINDS, OLLAMA, window_at, window_of
 
     assert settings.model is not None
-    found: Found | None = None
-    if settings.base_url is None:
-        found = located(settings.model, settings.local_servers)
+    found = _found(settings)
     if found is None:
         is_theirs = settings.model.startswith(_OPENHANDS)
         model = f"litellm_proxy/{settings.model.removeprefix(_OPENHANDS)}" if is_theirs else settings.model
         base_url = settings.base_url or (_GATEWAY if is_theirs else None)
+        provider, _, name = model.partition("/")
         window = settings.context_window
-        if window is None and base_url and is_loopback(base_url) and model.startswith(_AS_OPENAI):
-            window = window_at(base_url, model.removeprefix(_AS_OPENAI))
+        if window is None and base_url and is_loopback(base_url) and provider in (_AS_OPENAI, *KINDS):
+            window = window_at(base_url, name)
         return ModelSettings(model, base_url=base_url, context_window=window, extra=_extra(settings))
     window = settings.context_window or window_of(found)
     # Else it reads 4,096 tokens, whatever the model can, and forgets the rest without a word.
@@ -235,6 +259,17 @@ def _located(settings: Settings) -> ModelSettings:
         context_window=window,
         extra={**more, **_extra(settings)},
     )
+
+
+def _found(settings: Settings) -> Found | None:
+    """Say which server has the model, if it is one of a kind that has to be known; asks none."""
+    from openhands_acp.llm.local_servers import KINDS, OLLAMA, Found, located
+
+    assert settings.model is not None
+    provider, _, name = settings.model.partition("/")
+    if KINDS.get(provider) is OLLAMA and (address := settings.base_url or os.environ.get("OLLAMA_API_BASE")):
+        return Found(name, OLLAMA, address)
+    return located(settings.model, settings.local_servers) if settings.base_url is None else None
 
 
 def _extra(settings: Settings) -> Mapping[str, JsonValue]:

@@ -45,10 +45,11 @@ _BROKEN_OFF = "the answer broke off before this call was whole; nothing was run"
 class Overflow(Exception):
     """A model could not read all of the conversation, and said so."""
 
-    def __init__(self, llm: LLM, error: TurnError) -> None:
+    def __init__(self, llm: LLM, choice: str | None, error: TurnError) -> None:
         super().__init__(error.detail)
         self.llm = llm
-        """The session's own, or one that was asked in its place."""
+        self.choice = choice
+        """What it was asked as, in the place of the session's own model; None: it is that one."""
         self.error = error
 
 
@@ -109,7 +110,7 @@ class _Attempts:
                 if error.spent is not None:
                     session.emit(UsageEvent(error.spent, self.model, None, BROKEN_OFF))
                 if error.code == "context":
-                    raise Overflow(llm, error) from error
+                    raise Overflow(llm, self.name, error) from error
                 if await self._is_over(error, session.entries[begun:]):
                     return _tried(error, self.count)
             else:

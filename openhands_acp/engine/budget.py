@@ -5,7 +5,8 @@ Judged so, nothing goes over a limit by more than the one call that reached it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from openhands_acp.engine.cost import Bill, Scope, Spending, dollars
@@ -24,6 +25,16 @@ class Limit:
     """Read and written, from a cache or not, of all models."""
     max_steps: int | None = None
     """Answers of the session's own model."""
+    places: Mapping[str, str] = field(default_factory=dict[str, str])
+    """In front of which of them (`max_cost`, say) the settings have what: `profiles.NAME.`."""
+
+    def changed_by(self, own: Limit, place: str) -> Limit:
+        """Return these, but for what is set in `own`, which stands at a place of its own."""
+        set_there = {name: value for name in _SETTINGS if (value := getattr(own, name)) is not None}
+        return replace(self, **set_there, places={**self.places, **dict.fromkeys(set_there, place)})
+
+
+_SETTINGS = ("max_cost", "max_tokens", "max_steps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,8 @@ class Reached:
     spent: float
     models: tuple[str, ...] = ()
     """Those whose price is unknown."""
+    place: str = ""
+    """Of the setting, if it is not among the general ones."""
 
     @property
     def raised(self) -> float:
@@ -74,11 +87,13 @@ def _of(scope: Scope, limit: Limit, bill: Bill, spending: Spending) -> list[Reac
     )
     found: list[Reached] = []
     for what, usual, so_far in spent:
-        now = spending.raised.get((scope, what), usual)
-        if usual is not None and now is not None and so_far >= now:
-            found.append(Reached(scope, what, usual, so_far))
+        raised = spending.raised.get((scope, what), 0)
+        # It may have been raised when another model's limit was lower.
+        if usual is not None and raised is not None and so_far >= max(usual, raised):
+            found.append(Reached(scope, what, usual, so_far, place=limit.places.get(f"max_{what}", "")))
     if limit.max_cost is not None and bill.cost_usd is None and not _is_lifted(scope, spending):
-        found.append(Reached(scope, "price", limit.max_cost, bill.whole.known_cost, tuple(bill.unpriced)))
+        unpriced, place = tuple(bill.unpriced), limit.places.get("max_cost", "")
+        found.append(Reached(scope, "price", limit.max_cost, bill.whole.known_cost, unpriced, place))
     return found
 
 
@@ -99,7 +114,8 @@ def in_words(it: Reached) -> str:
         case "tokens":
             return f"{whose} has used {it.spent:,.0f} tokens, and its limit is {it.limit:,.0f}"
         case "steps":
-            return f"{whose} has asked the model {it.spent:,.0f} times, and its limit is {it.limit:,.0f}"
+            times = "once" if it.spent == 1 else f"{it.spent:,.0f} times"
+            return f"{whose} has asked the model {times}, and its limit is {it.limit:,.0f}"
         case "price":
             return (
                 f"What {_listed(it.models)} costs is not known, so the limit of {dollars(it.limit)} for "
@@ -120,7 +136,7 @@ def more_in_words(it: Reached) -> str:
 
 def setting(it: Reached) -> str:
     """Name the setting that the limit comes from."""
-    return f"`max_{'cost' if it.what == 'price' else it.what}` under `[limits.{it.scope}]` in acp.toml"
+    return f"`max_{'cost' if it.what == 'price' else it.what}` under `[{it.place}limits.{it.scope}]` in acp.toml"
 
 
 def _listed(models: tuple[str, ...]) -> str:

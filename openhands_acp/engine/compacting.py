@@ -37,7 +37,7 @@ from openhands_acp.engine.events import (
     ObservationEvent,
 )
 from openhands_acp.engine.items import Item, Step, weight_of_item
-from openhands_acp.engine.messages import UserMessage
+from openhands_acp.engine.messages import SystemMessage, UserMessage
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM
 from openhands_acp.engine.respond import Response
@@ -49,7 +49,8 @@ from openhands_acp.engine.retelling import (
     results_in,
     told_whole,
 )
-from openhands_acp.engine.summarising import UNAFFORDABLE, Material, NoSummary, summed_up
+from openhands_acp.engine.session_ports import Ports
+from openhands_acp.engine.summarising import UNAFFORDABLE, Material, NoSummary, Task, summed_up
 from openhands_acp.engine.tool import TurnError
 
 _ENOUGH = 0.6
@@ -66,6 +67,7 @@ T = TypeVar("T")
 
 
 class Session(attempts.Session, Protocol):
+    ports: Ports
     outputs: AbsPath | None
     """The folder of the session's own where long texts are kept; None: there is none."""
 
@@ -82,15 +84,18 @@ async def measured(session: Session, llm: LLM | None = None) -> Gauge:
     return gauged(session, session.windows.get(llm.model, llm.context_window))
 
 
-def gauged(session: Session, window: int | None) -> Gauge:
-    """Estimate how full a window of so many tokens is."""
+def gauged(session: Session, window: int | None, system: SystemMessage | None = None) -> Gauge:
+    """Estimate how full a window of so many tokens is; `system` is the prompt that is to be written, if none is yet."""
     transcript = session.transcript
-    fixed = session.recall(Prompt).weight(transcript.system, (tool.spec for tool in session.tools.values()))
-    return gauge(transcript.counted, transcript.weight, fixed, window)
+    prompt = transcript.system or system
+    fixed = session.recall(Prompt).weight(prompt, (tool.spec for tool in session.tools.values()))
+    return gauge(transcript.counted, transcript.weight, fixed, window, session.ports.bounds.most_tokens)
 
 
 async def made_room(session: Session) -> bool:
     """Make room if the window is nearly full; tell whether anything was left out."""
+    if not session.ports.bounds.compacts:
+        return False
     now = await measured(session)
     if not now.is_full or not _is_promising(session.transcript.items, now):
         return False
@@ -105,12 +110,17 @@ async def answered_in_room(session: Session) -> Response | None:
     except Overflow as refusal:
         dropped(session, session.entries[begun:])
         refused = await measured(session, refusal.llm)
-        said = refusal.error.window or refused.window
+        # What somebody set may be less than what the provider would take.
+        said = min([each for each in (refusal.error.window, refused.window) if each], default=None)
         model, window = refusal.llm.model, window_after_refusal(said, refused.tokens)
         session.windows[model] = window
         now = replace(refused, window=window)
         is_own = model == (await session.open_llm()).model
-        if not await _Compaction(session, now, window if is_own else None).run(must=True):
+        if not session.ports.bounds.compacts:
+            detail = f"This conversation is longer than {model} can read, and this sub-agent leaves out nothing of it."
+            raise TurnError("context", f"{detail} `condenser` in its definition says so.") from refusal
+        # Where another was asked in its place, the session's own model does not answer.
+        if not await _Compaction(session, now, window if is_own else None, refusal.choice).run(must=True):
             raise TurnError("context", _nothing_left(session, model, now, said)) from refusal
         return None
 
@@ -148,11 +158,15 @@ def _is_promising(items: Sequence[Item], now: Gauge) -> bool:
 
 
 class _Compaction:
-    def __init__(self, session: Session, now: Gauge, learnt: int | None = None) -> None:
+    def __init__(
+        self, session: Session, now: Gauge, learnt: int | None = None, summarised_by: str | None = None
+    ) -> None:
         self.session = session
         self.now = now
         self.learnt = learnt
         """The window of the session's model, if that is news."""
+        self.summarised_by = summarised_by
+        """Which model is asked, if not the session's own, where none is set for summaries."""
         self._begun = ""
         """What the person was told of it while it was done."""
         self._why_no_summary = ""
@@ -231,7 +245,8 @@ class _Compaction:
         is_done = False
         try:
             plan = plan_in_words(session.transcript.plan)
-            said = await summed_up(session, Material(material, results_in(session.entries), plan), budget.summary, hint)
+            task = Task(Material(material, results_in(session.entries), plan), budget.summary, hint)
+            said = await summed_up(session, task, model=self.summarised_by, learnt=self.learnt)
             is_done = True
         except NoSummary:
             is_done = True

@@ -30,11 +30,13 @@ async def consulted(
     llm: LLM | None = None,
     tools: tuple[ToolSpec, ...] = (),
     longest: int = LONGEST,
+    window: int | None = None,
     heard: Callable[[str], object] = lambda _text: None,
 ) -> str:
     """Return what the model for this purpose says; calls that it makes are not run. Raises TurnError.
 
-    `heard` is given the text as it comes. Whether it may be asked at all, the caller has looked at (`limits`).
+    `heard` is given the text as it comes; `window` is news of that of the session's own model. Whether it may be asked
+    at all, the caller has looked at (`limits`).
     """
     llm = llm or await session.open_llm(purpose)
     pieces: list[str] = []
@@ -57,6 +59,6 @@ async def consulted(
         if error.spent is not None:
             session.emit(UsageEvent(error.spent, llm.model, None, BROKEN_OFF))
         raise
-    # Without a window: it counts, but is not how full the conversation is.
-    session.emit(UsageEvent(used, llm.model, None, purpose))
+    # Without its own window: it counts, but is not how full the conversation is.
+    session.emit(UsageEvent(used, llm.model, window, purpose))
     return "".join(pieces)

@@ -39,6 +39,8 @@ class Gauge:
     """None: nobody knows."""
     is_doubtful: bool = False
     """The provider counts what cannot be."""
+    most: int | None = None
+    """Tokens beyond which room has to be made, whatever the window is; None: it says."""
 
     @property
     def tokens(self) -> int:
@@ -47,11 +49,13 @@ class Gauge:
     @property
     def limit(self) -> int | None:
         """From so many tokens on room has to be made."""
-        if self.window is None:
+        if self.window is None and self.most is None:
             return None
-        limit = limit_of(self.window)
+        limit = limit_of(self.window) if self.window is not None else self.most or 0
+        limit = limit if self.most is None else min(limit, self.most)
         # Prompt and tools can fill a small window by themselves; then the conversation has what is left.
-        return min(max(limit, self.fixed + limit // 5), self.window)
+        limit = max(limit, self.fixed + limit // 5)
+        return limit if self.window is None else min(limit, self.window)
 
     @property
     def room(self) -> int:
@@ -75,12 +79,12 @@ class Gauge:
         return int(tokens * self.rate)
 
 
-def gauge(counted: Counted | None, weight: int, fixed: int, window: int | None) -> Gauge:
+def gauge(counted: Counted | None, weight: int, fixed: int, window: int | None, most: int | None = None) -> Gauge:
     """Measure a conversation of `weight` bytes, with a prompt and tools of `fixed` bytes."""
     said = (counted.weight + fixed) / counted.tokens if counted is not None and counted.tokens > 0 else _USUAL
     is_doubtful = not _FEWEST <= said <= _MOST
     rate = _USUAL if is_doubtful else said
-    return Gauge(round(fixed / rate), weight, rate, window, is_doubtful)
+    return Gauge(round(fixed / rate), weight, rate, window, is_doubtful, most)
 
 
 def limit_of(window: int) -> int:
@@ -90,9 +94,9 @@ def limit_of(window: int) -> int:
 def window_after_refusal(known: int | None, refused: int) -> int:
     """Return the window to go by after a refusal of `refused` tokens, as they are estimated here.
 
-    `known` is what the refusal said, or else what was known before. Where the estimate is below it, the estimate is
-    what is wrong, and all that is compared with the window is estimated; but far below it, the refusal was about
-    something else: the length of an answer, say.
+    `known` is what the refusal said or what was known before, whichever is less. Where the estimate is below it, the
+    estimate is what is wrong, and all that is compared with the window is estimated; but far below it, the refusal was
+    about something else: the length of an answer, say.
     """
     return refused if known is None else min(known, max(refused, known // 2))
 

@@ -152,6 +152,8 @@ class Spending:
         if event.purpose == "agent":
             self.context = event.usage.input_tokens + event.usage.output_tokens
             self.window = event.context_window
+        else:
+            self.window = event.context_window or self.window
         for bill in (self.turn, self.session):
             bill.add(Caller(event.model, event.purpose), event.usage)
 

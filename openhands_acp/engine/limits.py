@@ -20,8 +20,12 @@ from openhands_acp.engine.transcript import Transcript
 class Payer(Protocol):
     """Whose money it is."""
 
-    limits: Limits
     transcript: Transcript
+
+    @property
+    def limits(self) -> Limits:
+        """Those that count with the model that the session has at this moment."""
+        ...
 
     def exhausted(self) -> str | None:
         """Say why no model may be asked, whatever the session's own limits are; None: one may."""

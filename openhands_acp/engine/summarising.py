@@ -14,7 +14,7 @@ from openhands_acp.engine.retelling import told_in
 from openhands_acp.engine.tool import TurnError
 from openhands_acp.engine.waiting import Waiting
 
-_TASK = """\
+_SYSTEM = """\
 You are given the earlier part of a conversation between a person and a coding agent, which has grown too long to be \
 read again. Write what the agent has to know to go on as if it had read it: the agent will read your text, the \
 person's own messages and the latest steps, and nothing else. Copy names, paths, commands, numbers and error messages \
@@ -69,13 +69,22 @@ class Material:
     plan: str
 
 
-async def summed_up(session: Session, material: Material, longest: int, hint: str) -> str:
-    """Ask for a summary in about `longest` characters.
+@dataclass(frozen=True, slots=True)
+class Task:
+    material: Material
+    longest: int
+    """Characters, about, of the summary."""
+    hint: str
+    """What the person wants to be in it."""
+
+
+async def summed_up(session: Session, task: Task, *, model: str | None = None, learnt: int | None = None) -> str:
+    """Ask for a summary, of `model` if none is set for that; `learnt` is news of the window of the session's own.
 
     What the model cannot read whole it is given again in half, and a provider that is busy is waited for. Raises
     NoSummary.
     """
-    llm = await _opened(session)
+    llm, material = await _opened(session, model), task.material
     window = session.windows.get(llm.model, llm.context_window) or _UNKNOWN_WINDOW
     window = min(window, session.windows.get(_summing(llm), window))
     room = min(int(window * _SHARE * _BYTES), _MOST)
@@ -88,9 +97,10 @@ async def summed_up(session: Session, material: Material, longest: int, hint: st
             said = await consulting.consulted(
                 session,
                 "compaction",
-                _request(told, material.plan, longest, hint),
+                _request(told, material.plan, task.longest, task.hint),
                 llm=llm,
-                longest=_PATIENCE * longest,
+                longest=_PATIENCE * task.longest,
+                window=learnt,
             )
         except TurnError as error:
             if error.code == "context":
@@ -113,9 +123,9 @@ def _summing(llm: LLM) -> str:
     return f"{llm.model} as it sums up"
 
 
-async def _opened(session: Session) -> LLM:
+async def _opened(session: Session, model: str | None) -> LLM:
     try:
-        return await session.open_llm("compaction")
+        return await session.open_llm("compaction", model)
     except TurnError as error:
         raise NoSummary(f"there is no model to sum it up ({error.detail.rstrip('.')})") from error
 
@@ -125,4 +135,4 @@ def _request(told: str, plan: str, longest: int, hint: str) -> list[Message]:
     parts += [f"The plan as it stands:\n{plan}"] if plan else []
     parts += [f"The person asks for this in particular: {hint}"] if hint else []
     parts.append(f"Sum it up in at most {max(longest // 7, 100)} words.")
-    return [SystemMessage(_TASK, ""), UserMessage((Text("\n\n".join(parts)),))]
+    return [SystemMessage(_SYSTEM, ""), UserMessage((Text("\n\n".join(parts)),))]

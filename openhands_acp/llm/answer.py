@@ -38,6 +38,8 @@ class Answer:
         self.reason: Reason | None = None
         """None until the provider has said why it ended."""
         self.has_begun = False
+        self.is_thinking = False
+        """That a model thinks in silence, chat completions do not tell."""
         self._owner = owner
         self._stamps = stamps
         self._calls: list[str] = []

@@ -112,7 +112,7 @@ def mask(text: str, key: str | None) -> str:
 
 
 _KEYS = re.compile(
-    r"\b(?:sk|pk|rk|gsk|xai)-[\w*.-]{3,}[\w*-]|\bAIza[\w-]{10,}"
+    r"\b(?:sk|pk|rk|xai)-[\w*.-]{3,}[\w*-]|\bAIza[\w-]{10,}|\b(?:gsk_|hf_|nvapi-|r8_|pplx-|csk-)[\w*-]{12,}"
     r"|(?<=Bearer )\S+|(?<=[?&]key=)[^&\s]+|(?<=api_key:)[\w-]+|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
 )
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from openhands_acp.engine.messages import JsonValue
 from openhands_acp.engine.ports import Chunk
 from openhands_acp.llm.answer import Answer, Reason
-from openhands_acp.llm.litellm_failures import cut
+from openhands_acp.llm.litellm_failures import cut, fault
 from openhands_acp.llm.openai_wire import Pieces
 from openhands_acp.llm.reasoning import Owner
 from openhands_acp.llm.responses_answer import ResponseFailed, ResponsesAnswer
@@ -20,7 +20,9 @@ Counted = Mapping[str, Any]
 """Tokens, as chat completions spell them."""
 
 
-class Exchange(Protocol):
+class Reading(Protocol):
+    """What has been read of an answer."""
+
     @property
     def reason(self) -> Reason | None:
         """How it ended; None until it has."""
@@ -36,6 +38,13 @@ class Exchange(Protocol):
         """Tell whether the model is known to think, in silence perhaps."""
         ...
 
+    def blocks(self) -> JsonValue: ...
+
+
+class Exchange(Protocol):
+    @property
+    def answer(self) -> Reading: ...
+
     async def next(self) -> Sequence[Chunk] | None:
         """Return what comes next, which may be nothing; None at the end."""
         ...
@@ -43,8 +52,6 @@ class Exchange(Protocol):
     async def counted(self) -> Counted | None:
         """Read to the end, where the tokens are told."""
         ...
-
-    def blocks(self) -> JsonValue: ...
 
     async def aclose(self) -> None: ...
 
@@ -54,10 +61,6 @@ class Source(Protocol):
 
     async def next(self) -> Mapping[str, Any]:
         """Return the next; a body that ends before the response does is an error."""
-        ...
-
-    def fault(self, body: object) -> Exception:
-        """Make the error to raise for what an event says went wrong."""
         ...
 
     async def drain(self) -> None: ...
@@ -82,24 +85,12 @@ class ChatExchange:
 
     def __init__(self, stream: ChatStream, owner: Owner | None, *, stamps: bool) -> None:
         self._stream = stream
-        self._answer = Answer(owner, stamps=stamps)
+        self.answer = Answer(owner, stamps=stamps)
         self._pieces = stream.completion_stream if isinstance(stream.completion_stream, Pieces) else None
         self._is_sdks = type(stream.completion_stream).__name__ == "AsyncStream"
         """OpenAI's SDK reads it, for LiteLLM: of other streams we look at the end ourselves (`web`, `openai_wire`)."""
         if owner is not None and owner.form == "reasoning_details":
             self._listen_in(stream.completion_stream)
-
-    @property
-    def reason(self) -> Reason | None:
-        return self._answer.reason
-
-    @property
-    def has_begun(self) -> bool:
-        return self._answer.has_begun
-
-    @property
-    def is_thinking(self) -> bool:
-        return False
 
     async def next(self) -> Sequence[Chunk] | None:
         try:
@@ -109,11 +100,11 @@ class ChatExchange:
         said: list[Chunk] = []
         for choice in piece.choices:
             delta: Any = choice.delta
-            said += self._answer.read({**vars(delta), **(delta.model_extra or {})})
+            said += self.answer.read({**vars(delta), **(delta.model_extra or {})})
             if choice.finish_reason is not None:
                 if self._is_sdks and self._stream.received_finish_reason is None:
                     raise cut()  # LiteLLM made it up, because the body ended
-                self._answer.finish(choice.finish_reason)
+                self.answer.finish(choice.finish_reason)
         if self._pieces is not None:
             # LiteLLM keeps all chunks, 4 kB each, to put the answer together, which only its own count needs.
             # Two stay, for its check for a model that repeats itself.
@@ -130,9 +121,6 @@ class ChatExchange:
         counted: Counted | None = None if found is None else found.model_dump()
         return counted
 
-    def blocks(self) -> JsonValue:
-        return self._answer.blocks()
-
     async def aclose(self) -> None:
         await self._stream.aclose()
 
@@ -143,7 +131,7 @@ class ChatExchange:
         def chunk_parser(chunk: dict[str, Any]) -> object:
             for choice in chunk.get("choices") or ():
                 delta: dict[str, Any] = choice.get("delta") or {}
-                self._answer.join(delta.get("reasoning_details") or ())
+                self.answer.join(delta.get("reasoning_details") or ())
             return parse(chunk)
 
         parser.chunk_parser = chunk_parser
@@ -160,32 +148,20 @@ class ResponsesExchange:
 
     def __init__(self, source: Source, owner: Owner | None) -> None:
         self._source = source
-        self._answer = ResponsesAnswer(owner)
-
-    @property
-    def reason(self) -> Reason | None:
-        return self._answer.reason
-
-    @property
-    def has_begun(self) -> bool:
-        return self._answer.has_begun
-
-    @property
-    def is_thinking(self) -> bool:
-        return self._answer.is_thinking
+        self.answer = ResponsesAnswer(owner)
 
     async def next(self) -> Sequence[Chunk] | None:
         event = await self._source.next()
         try:
-            return self._answer.read(event)
+            return self.answer.read(event)
         except ResponseFailed as error:
             failed = error.body
         # Out here, so that what is judged by its causes has none of ours among them.
-        raise self._source.fault(failed)
+        raise fault(failed)
 
     async def counted(self) -> Counted | None:
         await self._source.drain()
-        usage = self._answer.usage
+        usage = self.answer.usage
         if usage is None:
             return None
         return {
@@ -195,9 +171,6 @@ class ResponsesExchange:
             "prompt_tokens_details": usage.get("input_tokens_details"),
             "completion_tokens_details": usage.get("output_tokens_details"),
         }
-
-    def blocks(self) -> JsonValue:
-        return self._answer.blocks()
 
     async def aclose(self) -> None:
         await self._source.aclose()

@@ -41,6 +41,12 @@ def cut() -> httpx.RemoteProtocolError:
     return httpx.RemoteProtocolError(ENDED)
 
 
+def fault(body: object) -> openai.APIError:
+    """Make the error of what a provider said in mid-stream went wrong."""
+    # It wants a request, which nobody looks at.
+    return openai.APIError(f"in the stream: {json.dumps({'error': body})}", httpx.Request("POST", ""), body=body)
+
+
 class Watch:
     """One request, from now on: its deadlines, and how far the answer has come."""
 

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
+
+from openhands_acp.llm.fields import count, table, tables, text
 
 PATIENCE = 0.3
 """Seconds that an address gets to answer a question."""
@@ -37,7 +39,8 @@ OLLAMA = Kind("Ollama", "ollama_chat", "", 11434)
 LM_STUDIO = Kind("LM Studio", "lm_studio", "/v1", 1234)
 LLAMA_CPP = Kind("llama.cpp", "llamafile", "/v1", 8080)
 VLLM = Kind("vLLM", "hosted_vllm", "/v1", 8000)
-KINDS = {kind.provider: kind for kind in (OLLAMA, LM_STUDIO, LLAMA_CPP, VLLM)}
+KINDS = {"ollama": OLLAMA, **{kind.provider: kind for kind in (OLLAMA, LM_STUDIO, LLAMA_CPP, VLLM)}}
+"""By all that LiteLLM calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Found:
 
 
 def located(value: str, addresses: Sequence[str]) -> Found | None:
-    """Tell where the model of a `Found.value` is, without asking; None if it is no such value.
+    """Tell where the model of a `Found.value` is, without asking; None if no server is known that it could be on.
 
     `addresses` are those that are looked at; one of a kind's usual port counts for it.
     """
@@ -77,7 +80,7 @@ def located(value: str, addresses: Sequence[str]) -> Found | None:
     return next((Found(rest, kind, address) for address in addresses if _is_usual(kind, address)), None)
 
 
-def models_at(address: str, patience: float = PATIENCE) -> tuple[Found, ...]:
+def models_at(address: str, patience: float | None = None) -> tuple[Found, ...]:
     """List what the server at an address offers; nothing if none that is known answers in time."""
     port = urlsplit(address).port
     # A stranger's server on a usual port is asked one thing, which it can answer with "not found".
@@ -88,25 +91,25 @@ def models_at(address: str, patience: float = PATIENCE) -> tuple[Found, ...]:
     return ()
 
 
-def window_of(found: Found, patience: float = PATIENCE) -> int | None:
+def window_of(found: Found, patience: float | None = None) -> int | None:
     """Return the tokens that a model reads; None if the server does not say."""
     if found.kind is not OLLAMA:
-        return found.window or next((each.window for each in models_at(found.address, patience) if each == found), None)
+        return found.window or window_at(found.address, found.name, patience)
     ask = _asker(found.address, patience)
-    for loaded in _tables(ask("/api/ps"), "models"):
-        if found.name in (loaded.get("name"), loaded.get("model")) and (window := _count(loaded, "context_length")):
+    for loaded in tables(ask("/api/ps").get("models")):
+        if found.name in (loaded.get("name"), loaded.get("model")) and (window := count(loaded, "context_length")):
             return window
     shown = ask("/api/show", {"model": found.name})
     for line in str(shown.get("parameters", "")).splitlines():
         name, _, value = line.strip().partition(" ")
         if name == "num_ctx" and value.strip().isdecimal():
             return int(value)
-    facts = _table(shown.get("model_info"))
-    most = next((_count(facts, name) for name in facts if name.endswith(".context_length")), None)
+    facts = table(shown.get("model_info"))
+    most = next((count(facts, name) for name in facts if name.endswith(".context_length")), None)
     return min(most, _OLLAMAS_USUAL) if most else None
 
 
-def window_at(base_url: str, name: str, patience: float = PATIENCE) -> int | None:
+def window_at(base_url: str, name: str, patience: float | None = None) -> int | None:
     """Return the tokens that a model reads at an address of which nothing else is known; None: it does not say.
 
     Ollama is not believed: behind this protocol it reads less than it can, and cannot be asked for more.
@@ -123,35 +126,35 @@ _Ask = Callable[..., dict[str, Any]]
 
 
 def _ollama(ask: _Ask, address: str) -> Iterator[Found]:
-    for model in _tables(ask("/api/tags"), "models"):
-        if name := _text(model, "name"):
+    for model in tables(ask("/api/tags").get("models")):
+        if name := text(model, "name"):
             yield Found(name, OLLAMA, address)
 
 
 def _lm_studio(ask: _Ask, address: str) -> Iterator[Found]:
-    for model in _tables(ask("/api/v0/models"), "data"):
-        name = _text(model, "id")
+    for model in tables(ask("/api/v0/models").get("data")):
+        name = text(model, "id")
         if name and model.get("type") != "embeddings":
-            window = _count(model, "loaded_context_length") or _count(model, "max_context_length")
+            window = count(model, "loaded_context_length") or count(model, "max_context_length")
             yield Found(name, LM_STUDIO, address, window)
 
 
 def _openai(ask: _Ask, address: str) -> Iterator[Found]:
     """Ask what all of them answer, and tell from it who it is."""
-    models = [(name, model) for model in _tables(ask("/v1/models"), "data") if (name := _text(model, "id"))]
+    models = [(name, model) for model in tables(ask("/v1/models").get("data")) if (name := text(model, "id"))]
     owners = {str(model.get("owned_by", "")).lower() for _, model in models}
     if "vllm" in owners:
         for name, model in models:
-            yield Found(name, VLLM, address, _count(model, "max_model_len"))
+            yield Found(name, VLLM, address, count(model, "max_model_len"))
     elif "llamacpp" in owners:
         props = ask("/props")
-        window = _count(_table(props.get("default_generation_settings")), "n_ctx") or _count(props, "n_ctx")
+        window = count(table(props.get("default_generation_settings")), "n_ctx") or count(props, "n_ctx")
         for name, _ in models:
             yield Found(name, LLAMA_CPP, address, window)
     elif models:
         theirs = [*_lm_studio(ask, address)] or [*_ollama(ask, address)]
         # Whoever else speaks OpenAI's protocol does so as vLLM does.
-        yield from theirs or [Found(name, VLLM, address, _count(model, "max_model_len")) for name, model in models]
+        yield from theirs or [Found(name, VLLM, address, count(model, "max_model_len")) for name, model in models]
 
 
 def _is_usual(kind: Kind, address: str) -> bool:
@@ -171,12 +174,13 @@ def _place(address: str) -> str:
 # ---------------------------------------------------------------- HTTP
 
 
-def _asker(address: str, patience: float) -> _Ask:
+def _asker(address: str, patience: float | None) -> _Ask:
     """Return what asks the server for a JSON object; {} where it does not give one in time."""
+    seconds = PATIENCE if patience is None else patience
 
     def ask(path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         try:
-            return _table(json.loads(_answer(address, path, body, monotonic() + patience)))
+            return table(json.loads(_answer(address, path, body, monotonic() + seconds)))
         except (OSError, HTTPException, ValueError, RecursionError):
             return {}
 
@@ -206,23 +210,3 @@ def _answer(address: str, path: str, body: Mapping[str, Any] | None, until: floa
         return bytes(said)
     finally:
         connection.close()
-
-
-def _table(value: object) -> dict[str, Any]:
-    # JSON objects have text for keys; only the type checker does not know it.
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _tables(answer: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    items = answer.get(name)
-    return [_table(item) for item in cast("list[Any]", items)] if isinstance(items, list) else []
-
-
-def _text(table: Mapping[str, Any], name: str) -> str:
-    value = table.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _count(table: Mapping[str, Any], name: str) -> int | None:
-    value = table.get(name)
-    return value if isinstance(value, int) and value > 0 else None

@@ -35,6 +35,14 @@ class Deadlines:
     """From the request to the end of the answer: a model that repeats itself never comes to it."""
 
 
+@dataclass(slots=True)
+class Told:
+    """What a model's provider has told of it, in tokens. It is asked beside the first request; nobody waits for it."""
+
+    window: int | None = None
+    longest_answer: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
     """One model as a person configures it."""
@@ -47,7 +55,7 @@ class ModelSettings:
     deadlines: Deadlines | None = None
     """None: `default_deadlines(base_url)`."""
     context_window: int | None = None
-    """Tokens; None: what LiteLLM knows."""
+    """Tokens; None: what its provider told, or else LiteLLM knows."""
     thought_level: str = "default"
     """One of `thinking.LEVELS`; "default" leaves it to the provider."""
     api: Api = "auto"
@@ -56,6 +64,8 @@ class ModelSettings:
     """Whether it sees images; None: what LiteLLM knows."""
     extra: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     """More arguments of a completion, as LiteLLM names them (`temperature`, `reasoning_effort`)."""
+    told: Told = field(default_factory=Told, repr=False, compare=False)
+    """Shared by all who ask this model."""
 
 
 def default_deadlines(base_url: str | None) -> Deadlines:

@@ -23,7 +23,7 @@ from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
 from pydantic import ValidationError
 
-from openhands_acp.llm.litellm_failures import cut
+from openhands_acp.llm.litellm_failures import cut, fault
 from openhands_acp.llm.model import ModelSettings
 from openhands_acp.llm.web import new_client
 
@@ -31,8 +31,14 @@ from openhands_acp.llm.web import new_client
 def client(settings: ModelSettings, transport: httpx.AsyncBaseTransport | None) -> openai.AsyncOpenAI:
     """Make the client here rather than let LiteLLM keep one, so that it is closed with the session."""
     key = settings.api_key or os.environ.get("OPENAI_API_KEY") or ("none" if settings.base_url else None)
-    base = settings.base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
-    return openai.AsyncOpenAI(api_key=key, base_url=base, http_client=new_client(transport), max_retries=0)
+    return openai.AsyncOpenAI(
+        api_key=key, base_url=own_address(settings), http_client=new_client(transport), max_retries=0
+    )
+
+
+def own_address(settings: ModelSettings) -> str | None:
+    """Return the address that somebody set for OpenAI's models; None: it is the usual one."""
+    return settings.base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE") or None
 
 
 # As the SDK spells a body.
@@ -177,8 +183,8 @@ class Pieces:
             self._is_whole = True
             raise StopAsyncIteration
         fields: dict[str, Any] = json.loads(content)
-        if fault := fields.get("error"):
-            raise self._feed.fault(fault)
+        if error := fields.get("error"):
+            raise fault(error)
         try:
             piece = ChatCompletionChunk.model_validate(fields)
         except ValidationError:  # not every server sends every field
@@ -193,7 +199,6 @@ class Events:
 
     def __init__(self, response: httpx.Response) -> None:
         self._feed = Feed(response)
-        self.fault = self._feed.fault
         self.drain = self._feed.drain
         self.aclose = self._feed.aclose
 
@@ -234,9 +239,6 @@ class Relayed:
         fields: Mapping[str, Any] = event.model_dump()
         return fields
 
-    def fault(self, body: object) -> openai.OpenAIError:
-        return openai.OpenAIError(f"in the stream: {json.dumps({'error': body})}")
-
     async def drain(self) -> None:
         async for _rest in self._stream:
             pass
@@ -267,10 +269,6 @@ class Feed:
                 return None
             *lines, self._rest = (self._rest + block).split(b"\n")
             self._lines.extend(lines)
-
-    def fault(self, body: object) -> openai.APIError:
-        """Make an error of what the provider said in mid-stream went wrong."""
-        return openai.APIError(f"in the stream: {json.dumps({'error': body})}", self._response.request, body=body)
 
     async def drain(self) -> None:
         """Read what is left, so that the connection can be used again."""

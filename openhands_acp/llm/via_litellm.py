@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # without it, the import goes to the network
 
@@ -32,7 +31,8 @@ from openhands_acp.llm.estimate import estimated, length_of
 from openhands_acp.llm.exchange import ChatExchange, ChatStream, Counted, Exchange, ResponsesExchange, Source
 from openhands_acp.llm.litellm_failures import FAILED, Watch
 from openhands_acp.llm.model import Api, ModelSettings, default_deadlines
-from openhands_acp.llm.openai_wire import Door, Relayed, Sent, client, posted_responses
+from openhands_acp.llm.openai_wire import Door, Relayed, Sent, client, own_address, posted_responses
+from openhands_acp.llm.provider_limits import address_of, is_openais, questions, told
 from openhands_acp.llm.reasoning import CLAUDE
 from openhands_acp.llm.repair import Repairs
 from openhands_acp.llm.responses import to_responses, with_arguments
@@ -73,7 +73,7 @@ class LiteLLM:
     def __init__(self, settings: ModelSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._settings = settings
         self._transport = transport
-        name, self._provider = _provider_of(settings)
+        name, self._provider, _address = _route(settings)
         self._name = name.removeprefix(_RESPONSES)
         self._api: Api = "responses" if name.startswith(_RESPONSES) else settings.api
         self._who = asked(settings, self._provider)
@@ -97,7 +97,7 @@ class LiteLLM:
 
     @property
     def context_window(self) -> int | None:
-        return self._settings.context_window or self._known().get("max_input_tokens")
+        return self._settings.context_window or self._settings.told.window or self._known().get("max_input_tokens")
 
     @property
     def sees_images(self) -> bool:
@@ -113,11 +113,11 @@ class LiteLLM:
         """Ask once. Close the generator to hang up. Raises TurnError, whose text a person can act on."""
         watch = Watch(self._who, self._deadlines)
         scope = watch.scope(shield=True)
-        answer = await watch.over(self._ask(messages, tools, scope), scope)
-        said = 0
+        exchange = await watch.over(self._ask(messages, tools, scope), scope)
+        answer, said = exchange.answer, 0
         try:
             while answer.reason is None:
-                chunks = await watch.over(answer.next())
+                chunks = await watch.over(exchange.next())
                 if chunks is None:
                     break
                 for chunk in chunks:
@@ -127,12 +127,12 @@ class LiteLLM:
                     watch.stirred()
                 elif answer.has_begun:
                     watch.heard()
-            yield Finish(answer.reason or "stop", await self._usage(answer), answer.blocks())
+            yield Finish(answer.reason or "stop", await self._usage(exchange), answer.blocks())
         except TurnError as error:
             error.spent = self._priced(estimated(messages, tools, said)) if answer.has_begun else None
             raise
         finally:
-            await answer.aclose()
+            await exchange.aclose()
 
     async def close(self) -> None:
         """Free the connections of this model."""
@@ -160,6 +160,9 @@ class LiteLLM:
             dialect = replace(dialect, owner=given_back)
             if self._provider == "anthropic" and level and not self._known().get("supports_adaptive_thinking"):
                 more["extra_headers"] = {**_INTERLEAVED, **(more.get("extra_headers") or {})}
+            if most := self._settings.told.longest_answer:
+                # Else one that LiteLLM does not know is allowed 4,096 tokens, in which no longer file can be written.
+                level = {**level, "max_tokens": most}
         valid = self._repairs.of(messages, ids=dialect.ids, image_results=dialect.image_results)
         is_one_by_one = dialect.cache_marks is None and _is_one_by_one(more)
         conversation = (self._sent if is_one_by_one else Sent()).conversation(valid, tools, dialect)
@@ -238,11 +241,11 @@ class LiteLLM:
         limits = self._deadlines
         return httpx.Timeout(limits.first_token + limits.between_chunks, connect=limits.connect)
 
-    async def _usage(self, answer: Exchange) -> Usage | None:
+    async def _usage(self, exchange: Exchange) -> Usage | None:
         """Read to the end, where usage comes; neither a failure nor a silence there costs the answer."""
         counted: Counted | None = None
         with anyio.move_on_after(_AFTER_FINISH), suppress(*FAILED):
-            counted = await answer.counted()
+            counted = await exchange.counted()
         return None if counted is None else self._priced(counted)
 
     def _priced(self, counted: Counted) -> Usage:
@@ -279,9 +282,8 @@ class LiteLLM:
         return arguments(level, self._name, self._known(), taken or ())
 
     def _dialect(self) -> Dialect:
-        own = self._settings.base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE") or ""
-        host = urlsplit(own).hostname or ""
-        is_own_url = bool(own) and host != "openai.com" and not host.endswith(".openai.com")
+        own = own_address(self._settings)
+        is_own_url = own is not None and not is_openais(own)
         return dialect_of(self._provider, self._name, self._api, self._known(), is_own_url=is_own_url)
 
     def _known(self) -> Mapping[str, Any]:
@@ -311,7 +313,7 @@ def entries() -> Mapping[str, Mapping[str, Any]]:
 
 def provider_of(model: str) -> str:
     """Return whom LiteLLM asks for a model; empty: it does not know."""
-    return _provider_of(ModelSettings(model))[1]
+    return _route(ModelSettings(model))[1]
 
 
 def takes(model: str) -> bool:
@@ -319,9 +321,22 @@ def takes(model: str) -> bool:
     return bool(provider_of(model))
 
 
-def _provider_of(settings: ModelSettings) -> tuple[str, str]:
+def ask_for_limits(settings: ModelSettings) -> bool:
+    """Have the provider tell how much a model reads (`settings.told`); False if it cannot be reached. Blocks."""
+    name, provider, base = _route(settings)
+    name = name.removeprefix(_RESPONSES)
+    headers: Any = settings.extra.get("extra_headers") or {}
+    asked = questions(provider, name, address_of(provider, base, os.environ), settings.api_key, headers)
+    limits = told(asked, name)
+    if limits is not None:
+        settings.told.window, settings.told.longest_answer = limits.window, limits.longest_answer
+    return limits is not None or not asked
+
+
+def _route(settings: ModelSettings) -> tuple[str, str, str | None]:
+    """Return a model's own name, whom LiteLLM asks for it, and where, so far as it tells."""
     try:
-        name, provider, _key, _base = litellm.get_llm_provider(settings.model, api_base=settings.base_url)
+        name, provider, _key, base = litellm.get_llm_provider(settings.model, api_base=settings.base_url)
     except openai.OpenAIError:
-        return settings.model, ""
-    return name, provider
+        return settings.model, "", None
+    return name, provider, base

@@ -5,6 +5,7 @@ Part of LiteLLM's door: makes the clients that OpenAI's SDK and LiteLLM are give
 
 from __future__ import annotations
 
+import json
 import os
 import ssl
 import sys
@@ -12,11 +13,12 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final, NoReturn
 
 import httpx
 
-from openhands_acp.llm.litellm_failures import cut
+from openhands_acp.llm.litellm_failures import cut, fault
 from openhands_acp.llm.route import trust_variable
 
 
@@ -36,7 +38,7 @@ def _trust_in(path: str) -> ssl.SSLContext:
     return usual
 
 
-_NEVER_BY_PROXY: Final = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+_NEVER_BY_PROXY: Final[Mapping[str, None]] = dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"))
 """A proxy elsewhere cannot reach this machine's own servers, and few people except them in NO_PROXY."""
 
 _LIKE_OPENAI: Final = (
@@ -54,6 +56,10 @@ Of the others LiteLLM makes the clients itself.
 """
 
 
+_MOST: Final = 16 << 20
+"""Bytes of what is fetched whole: OpenRouter's list of models has two million."""
+_OLLAMAS_FAULT: Final = '{"error":'
+"""How a line of its streams begins that is none of an answer."""
 _KEPT: Final = httpx.Limits(max_keepalive_connections=20, keepalive_expiry=4)
 """Many servers (llama.cpp, Node's) hang up after five idle seconds, just as a client that keeps as long asks again."""
 
@@ -73,12 +79,31 @@ def new_client(
     return httpx.AsyncClient(
         transport=transport,
         verify=trusted(os.environ),
-        mounts=dict.fromkeys(_NEVER_BY_PROXY),
+        mounts=_NEVER_BY_PROXY,
         timeout=timeout or httpx.Timeout(5),
         limits=_KEPT,
         follow_redirects=True,
         event_hooks={"response": [look]},
     )
+
+
+def fetched(url: str, headers: Mapping[str, str], patience: float) -> bytes:
+    """Get what is at an address, empty if it is refused, on the way that models are asked on. Blocks for that long.
+
+    Goes nowhere else, whatever the server says: a key goes along. Raises what `litellm_failures.FAILED` has.
+    """
+    until = monotonic() + patience
+    with (
+        httpx.Client(verify=trusted(os.environ), mounts=_NEVER_BY_PROXY, timeout=patience) as client,
+        client.stream("GET", url, headers=dict(headers)) as response,
+    ):
+        said = bytearray()
+        # In pieces: the client's own limit is for each wait, and a server that dribbles keeps within it.
+        for piece in response.iter_bytes() if response.is_success else ():
+            said += piece
+            if len(said) > _MOST or monotonic() > until:
+                raise TimeoutError
+        return bytes(said)
 
 
 def always_answering(events: str) -> httpx.AsyncBaseTransport:
@@ -112,6 +137,9 @@ def _whole(lines: Callable[[], AsyncIterator[str]], ends: Sequence[str]) -> Call
     async def checked() -> AsyncIterator[str]:
         is_whole = False
         async for line in lines():
+            if line.startswith(_OLLAMAS_FAULT):
+                # LiteLLM calls it an answer of which it does not know the form, and the request to blame.
+                raise fault(json.loads(line)["error"])
             is_whole = is_whole or any(end in line for end in ends)
             yield line
         if not is_whole:

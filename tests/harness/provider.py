@@ -15,12 +15,12 @@ import ssl
 import sys
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import anyio.to_thread
 
@@ -29,7 +29,9 @@ from tests.harness.provider_connection import Connection
 from tests.harness.refusals import invalid
 from tests.harness.replies import Chunks, Json, Refusal, Reply, Script, Usage, load_script, openai_error
 from tests.harness.rules import Memory
-from tests.harness.seen import Request
+from tests.harness.seen import Lookup, Request
+from tests.harness.tells_models import listing
+from tests.harness.waiting import PATIENCE
 
 # ---------------------------------------------------------------- the server in a thread
 
@@ -44,8 +46,12 @@ class Provider:
         key: str | None = None,
         port: int = 0,
         tls: ssl.SSLContext | None = None,
+        tells: Mapping[str, Reply] = MappingProxyType({}),
     ) -> None:
+        """`tells` is what it says of its models, by path (`tells_models`)."""
         self.requests: list[Request] = []
+        self.lookups: list[Lookup] = []
+        """What it was asked of its models."""
         self.violations: list[str] = []
         self.connections = 0
         self.url = ""
@@ -54,6 +60,7 @@ class Provider:
         self._key = key
         self._port = port
         self._tls = tls
+        self._tells = {"/v1/models": listing({"id": "fake-model", "object": "model"}), **tells}
         self._arrival = threading.Condition()
         self._gates: dict[str, asyncio.Event] = {}
         self._ids: Counter[str] = Counter()
@@ -65,19 +72,23 @@ class Provider:
 
     def __enter__(self) -> Provider:
         self._thread.start()
-        self.url = self._started.result(timeout=10)
+        self.url = self._started.result(timeout=PATIENCE)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
     ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=PATIENCE)
         if kind is None:
             self.assert_no_violations()
 
     def assert_no_violations(self) -> None:
         assert self.violations == [], "\n".join(self.violations)
+
+    def tells(self, models: Mapping[str, Reply]) -> None:
+        """Say this of its models from now on."""
+        self._tells |= models
 
     def base_url(self, model: str) -> str:
         """Where to ask for `model` (`anthropic/...`, `gemini/...`, `openai/...`)."""
@@ -88,12 +99,12 @@ class Provider:
         self._loop.call_soon_threadsafe(lambda: self._gate(name).set())
 
     async def request(self, at: int = 0) -> Request:
-        """Return request number `at` as soon as it has come; five seconds are the bound."""
+        """Return request number `at` as soon as it has come."""
         return await anyio.to_thread.run_sync(self._wait_for, at)
 
     def _wait_for(self, at: int) -> Request:
         with self._arrival:
-            if not self._arrival.wait_for(lambda: len(self.requests) > at, timeout=5):
+            if not self._arrival.wait_for(lambda: len(self.requests) > at, timeout=PATIENCE):
                 raise TimeoutError(f"request {at} did not come")
         return self.requests[at]
 
@@ -105,31 +116,38 @@ class Provider:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        connections: set[asyncio.Task[None]] = set()
+        connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
-        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            connections.add(task)
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # Not in the task: one that is cancelled before it begins closes nothing.
             self.connections += 1
-            try:
-                await Connection(self, reader, writer).serve()
-            except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                pass
-            except (AssertionError, LookupError, TypeError, ValueError) as error:
-                self.violations.append(f"the provider itself failed: {error!r}")
-            finally:
-                connections.discard(task)
-                writer.close()
+            task = asyncio.ensure_future(self._converse(reader, writer))
+            connections[task] = writer
+            task.add_done_callback(connections.pop)
 
         server = await asyncio.start_server(accept, "127.0.0.1", self._port, ssl=self._tls)
         scheme = "http" if self._tls is None else "https"
         self._started.set_result(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
         await self._stop.wait()
         server.close()
-        for task in connections:
+        left = dict(connections)
+        for task in left:
             task.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
+        for writer in left.values():
+            writer.transport.abort()
+        # The loop closes them in its next round.
+        await asyncio.sleep(0)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await Connection(self, reader, writer).serve()
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        except (AssertionError, LookupError, TypeError, ValueError) as error:
+            self.violations.append(f"the provider itself failed: {error!r}")
+        finally:
+            writer.close()
 
     def judge(self, request: Request) -> Reply:
         """Record `request` and choose its reply."""
@@ -148,6 +166,11 @@ class Provider:
             self.violations.extend(found)
             return [invalid(request.protocol, "; ".join(found))]
         return self._script(request.body) if callable(self._script) else self._script[at]
+
+    def looked_up(self, path: str, headers: dict[str, str]) -> Reply | None:
+        """Record what is asked of its models, and choose the reply."""
+        self.lookups.append(Lookup(path, headers))
+        return self._tells.get(path)
 
     def speech(self, request: Request, usage: Usage | None) -> Speech:
         return speech(request.protocol, request.model, self._fresh_id, usage, self._memory)

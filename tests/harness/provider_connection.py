@@ -40,6 +40,8 @@ class Answers(Protocol):
 
     def judge(self, request: Request) -> Reply: ...
 
+    def looked_up(self, path: str, headers: dict[str, str]) -> Reply | None: ...
+
     def account(self) -> Json: ...
 
     def speech(self, request: Request, usage: Usage | None) -> Speech: ...
@@ -72,10 +74,10 @@ class Connection:
                     body: Json = json.loads(content)
                     request = Request(protocol, model_of(path, body), headers, body, arrived)
                     await self._watched(request, self._provider.judge(request))
-                case "GET", "/v1/models":
-                    self._whole(Error(200, {"object": "list", "data": [{"id": "fake-model", "object": "model"}]}))
                 case "GET", "/v1/requests":
                     self._whole(Error(200, self._provider.account()))
+                case "GET", _ if (reply := self._provider.looked_up(path, headers)) is not None:
+                    await self._tell(reply)
                 case _:
                     self._whole(openai_error(404, f"no {method} {path} here"))
 
@@ -128,6 +130,21 @@ class Connection:
         await body.write(speech.end())
         await body.close()
         request.done = time.perf_counter()
+
+    async def _tell(self, reply: Reply) -> None:
+        """Answer what is no request for a completion."""
+        for step in reply:
+            match step:
+                case Error():
+                    self._whole(step)
+                case Wait(name):
+                    await self._provider.wait(name)
+                case Stall():
+                    await asyncio.Event().wait()
+                case Reset():
+                    self._reset()
+                case _:
+                    raise TypeError(f"{step} is for a completion")
 
     def _whole(self, error: Error) -> None:
         is_page = isinstance(error.body, str)

@@ -117,7 +117,7 @@ class Error:
     """A whole answer, as it is: JSON, or the page of a proxy."""
 
     status: int
-    body: Json | str
+    body: Json | list[Json] | str
     headers: dict[str, str] = field(default_factory=dict[str, str])
 
 

@@ -11,6 +11,14 @@ from tests.harness.refusals import Protocol
 from tests.harness.replies import Json
 
 
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One question about its models."""
+
+    path: str
+    headers: dict[str, str]
+
+
 @dataclass(slots=True)
 class Request:
     """One request for a completion, as it came; times by `time.perf_counter`."""

@@ -12,23 +12,24 @@ from openhands_acp.engine.ports import Chunk, ToolSpec
 from openhands_acp.llm.model import Deadlines, ModelSettings
 from openhands_acp.llm.via_litellm import LiteLLM
 from tests.harness.provider import Provider
+from tests.harness.waiting import PATIENCE
 
 KEY = "sk-proj-abcdefghijkl"
 HELLO: list[Message] = [UserMessage((Text("hello"),))]
 TERMINAL = ToolSpec("terminal", "Run a command.", {"type": "object", "properties": {"command": {"type": "string"}}})
-BRIEF = Deadlines(connect=0.3, first_token=0.3, between_chunks=0.3)
+PATIENT = Deadlines(connect=PATIENCE, first_token=PATIENCE, between_chunks=PATIENCE)
 
 
 def settings(
     provider: Provider, model: str = "openai/fake-model", key: str | None = KEY, deadlines: Deadlines | None = None
 ) -> ModelSettings:
-    return ModelSettings(model, key, provider.url, deadlines or Deadlines(5, 5, 5))
+    return ModelSettings(model, key, provider.url, deadlines or PATIENT)
 
 
 @asynccontextmanager
 async def asked(model: LiteLLM, messages: list[Message] | None = None) -> AsyncGenerator[AsyncGenerator[Chunk]]:
-    """Open the stream of an answer; both it and the model are closed afterwards, within ten seconds."""
-    with anyio.fail_after(10):
+    """Open the stream of an answer; both it and the model are closed afterwards."""
+    with anyio.fail_after(PATIENCE):
         try:
             async with aclosing(model.stream(messages or HELLO, (TERMINAL,))) as stream:
                 yield stream

@@ -17,10 +17,10 @@ from openhands_acp.engine.messages import (
     UserMessage,
 )
 from openhands_acp.engine.ports import CallChunk, Chunk, Finish, TextChunk, ThoughtChunk
-from openhands_acp.llm.model import Deadlines, ModelSettings
+from openhands_acp.llm.model import ModelSettings
 from openhands_acp.llm.via_litellm import LiteLLM
 from tests.harness.provider import Provider
-from tests.llm.asking import KEY, answer
+from tests.llm.asking import KEY, PATIENT, answer
 
 CHAT = "openai/deepseek-chat"
 RESPONSES = "openai/responses/gpt-5.1"
@@ -51,9 +51,7 @@ class Conversing:
 
     async def step(self, model: str, thought_level: str = "high") -> AssistantMessage:
         """Have `model` answer, and answer its calls."""
-        settings = ModelSettings(
-            model, KEY, self.provider.base_url(model), Deadlines(5, 5, 5), thought_level=thought_level
-        )
+        settings = ModelSettings(model, KEY, self.provider.base_url(model), PATIENT, thought_level=thought_level)
         said = message_of(await answer(LiteLLM(settings), self.messages))
         self.messages.append(said)
         self.messages += [ToolMessage(call.id, call.name, f"{call.name} ran") for call in said.calls]

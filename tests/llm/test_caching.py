@@ -33,11 +33,12 @@ from tests.harness.provider import Provider
 from tests.harness.replies import Call, Reply, Thought
 from tests.harness.replies import Text as Says
 from tests.harness.rules import is_list, is_object
+from tests.harness.waiting import PATIENCE
 from tests.llm.asking import KEY, TERMINAL
 from tests.llm.conversing import ANTHROPIC, CHAT, FAMILIES, Conversing
 from tests.llm.growing import CHANGES, Change, grown
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 # Loosely typed, as what it gives is.
 BEDROCK: Any = import_module("litellm.llms.bedrock.chat.converse_transformation").AmazonConverseConfig()
@@ -83,7 +84,7 @@ async def test_each_request_begins_with_the_whole_of_the_last(model: str) -> Non
 
 async def sent_of(asking: Sequence[tuple[LiteLLM, list[Message]]], bodies: list[bytes]) -> list[bytes]:
     """Ask each model, and return what was sent."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         for model, messages in asking:
             async with aclosing(model.stream(messages, (TERMINAL,))) as chunks:
                 assert [chunk async for chunk in chunks] != []

@@ -19,6 +19,7 @@ from openhands_acp.llm.model import ModelSettings, is_small
 from openhands_acp.llm.via_litellm import LiteLLM
 from tests.harness import replies
 from tests.harness.provider import Provider
+from tests.harness.waiting import PATIENCE
 from tests.llm.asking import HELLO, settings
 from tests.llm.offered import EDITOR, TERMINAL, Told, told
 
@@ -34,7 +35,7 @@ TOLD = (
 
 
 async def asked(model: LLM, tools: tuple[ToolSpec, ...] = (TERMINAL, EDITOR)) -> list[Chunk]:
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         async with aclosing(model.stream(HELLO, tools)) as stream:
             return [chunk async for chunk in stream]
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from openhands_acp.llm import local_servers
 from tests.harness.backend import connected, home, prompt
 from tests.harness.editor import Editor
 from tests.harness.model_server import Answer, ModelServer, ollama, openai
 from tests.harness.process import with_provider
 from tests.harness.provider import Provider
 from tests.harness.replies import Call, Text, Usage, Wait
+from tests.harness.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -165,15 +167,26 @@ async def test_each_kind_of_server_works_with_tools_and_without_a_key(
     assert usages == [(73, 9000), (93, 9000)]
 
 
+@pytest.mark.parametrize(
+    ("model", "variable"),
+    [
+        ("ollama_chat/q:1@{place}", ""),
+        ("ollama_chat/q:1", "LLM_BASE_URL"),
+        ("ollama/q:1", "LLM_BASE_URL"),
+        ("ollama/q:1", "OLLAMA_API_BASE"),
+    ],
+)
 async def test_ollama_is_told_how_much_to_read_and_the_client_how_much_that_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, variable: str
 ) -> None:
+    monkeypatch.setattr(local_servers, "PATIENCE", PATIENCE)
     said = '{"model":"q:1","message":{"role":"assistant","content":"Hi."},"done":false}\n'
     end = '{"model":"q:1","message":{"role":"assistant","content":""},"done":true,"prompt_eval_count":70,"eval_count":3}\n'
     answers = ollama("q:1") | {"/api/show": {"model_info": {"q.context_length": 262144}}, "/api/chat": said + end}
     with ModelServer(answers | {"/v1/models": {"data": [{"id": "q:1", "owned_by": "library"}]}}) as server:
-        value = f"ollama_chat/q:1@{server.url.removeprefix('http://')}"
-        home(tmp_path, monkeypatch, LLM_MODEL=value).settings(f'local_servers = ["{server.url}"]')
+        value = model.format(place=server.url.removeprefix("http://"))
+        more = {variable: server.url} if variable else {}
+        home(tmp_path, monkeypatch, LLM_MODEL=value, **more).settings(f'local_servers = ["{server.url}"]')
         async with connected() as editor:
             session_id = (await editor.request("session/new", **place(tmp_path)))["sessionId"]
             await say(editor, session_id, "hi")
@@ -184,17 +197,19 @@ async def test_ollama_is_told_how_much_to_read_and_the_client_how_much_that_is(
 
 
 @pytest.mark.parametrize(
-    ("answers", "window"),
+    ("model", "answers", "window"),
     [
-        (openai("vllm", "other", "m", max_model_len=8_192), 8_192),
-        (openai("llamacpp", "a.gguf") | {"/props": {"default_generation_settings": {"n_ctx": 2_048}}}, 2_048),
-        (ollama("m") | openai("library", "m"), None),
-        ({}, None),
+        ("openai/m", openai("vllm", "other", "m", max_model_len=8_192), 8_192),
+        ("hosted_vllm/m", openai("vllm", "other", "m", max_model_len=8_192), 8_192),
+        ("openai/m", openai("llamacpp", "a") | {"/props": {"default_generation_settings": {"n_ctx": 2_048}}}, 2_048),
+        ("openai/m", ollama("m") | openai("library", "m"), None),
+        ("openai/m", {}, None),
     ],
 )
 async def test_a_server_at_a_plain_address_on_this_machine_is_asked_how_much_it_reads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: dict[str, Answer], window: int | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, answers: dict[str, Answer], window: int | None
 ) -> None:
+    monkeypatch.setattr(local_servers, "PATIENCE", PATIENCE)
     said: list[dict[str, Any]] = [
         {"choices": [{"index": 0, "delta": {"content": "Hi."}}]},
         {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
@@ -203,7 +218,7 @@ async def test_a_server_at_a_plain_address_on_this_machine_is_asked_how_much_it_
     chunks = [{"object": "chat.completion.chunk", **each} for each in said]
     stream = "".join(f"data: {json.dumps(each)}\n\n" for each in chunks) + "data: [DONE]\n\n"
     with ModelServer(answers | {"/v1/chat/completions": stream}) as server:
-        home(tmp_path, monkeypatch, LLM_MODEL="openai/m", LLM_BASE_URL=f"{server.url}/v1", LLM_API_KEY="none")
+        home(tmp_path, monkeypatch, LLM_MODEL=model, LLM_BASE_URL=f"{server.url}/v1", LLM_API_KEY="none")
         async with connected() as editor:
             session_id = (await editor.request("session/new", **place(tmp_path)))["sessionId"]
             await say(editor, session_id, "hi")

@@ -12,18 +12,20 @@ from anyio.abc import SocketAttribute, SocketStream
 
 from openhands_acp.engine.ports import TextChunk
 from openhands_acp.engine.tool import TurnError
-from openhands_acp.llm.model import Deadlines, ModelSettings
+from openhands_acp.llm import provider_limits
+from openhands_acp.llm.model import ModelSettings
 from openhands_acp.llm.route import CA_FILES, CA_FOLDER, Route, route_to
-from openhands_acp.llm.via_litellm import LiteLLM
+from openhands_acp.llm.via_litellm import LiteLLM, ask_for_limits
 from tests.harness.company import HOST, Authority, Proxy, authority
 from tests.harness.protocols import base_url
 from tests.harness.provider import Provider
 from tests.harness.replies import Text
-from tests.llm.asking import KEY, answer
+from tests.harness.tells_models import openrouter
+from tests.harness.waiting import PATIENCE
+from tests.llm.asking import KEY, PATIENT, answer
 
 pytestmark = pytest.mark.anyio
 
-LIMITS = Deadlines(connect=9, first_token=9, between_chunks=9)
 MODELS = ["openai/gpt-x", "openai/responses/gpt-x", "anthropic/claude-x", "gemini/gemini-x", "groq/x"]
 """Whose client is made by us, in each of the ways there are."""
 OTHER = "cerebras/x"
@@ -55,7 +57,7 @@ def provider(company: Authority) -> Iterator[Provider]:
 
 
 def model(name: str, base: str) -> LiteLLM:
-    return LiteLLM(ModelSettings(name, KEY, base, LIMITS))
+    return LiteLLM(ModelSettings(name, KEY, base, PATIENT))
 
 
 async def failure(name: str, base: str) -> TurnError:
@@ -131,6 +133,25 @@ async def test_a_proxy_leads_to_a_server_that_only_it_knows(
         chunks = await answer(model(name, base_url(name, f"https://{HOST}")))
     assert chunks[0] == TextChunk("hi")
     assert proxy.asked == [f"CONNECT {HOST}:443 HTTP/1.1"]
+
+
+def test_how_much_it_reads_is_asked_on_the_same_way(
+    company: Authority, stranger: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_limits, "PATIENCE", PATIENCE)
+    name, base = "openrouter/v/m", f"https://{HOST}/v1"
+    monkeypatch.setenv("SSL_CERT_FILE", str(company.file))
+    with (
+        Provider(tls=company.server, tells=openrouter("v/m", 9_000, None)) as provider,
+        Proxy(_port(provider)) as proxy,
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address}")
+        asked = ModelSettings(name, KEY, base)
+        assert (ask_for_limits(asked), asked.told.window) == (True, 9_000)
+        monkeypatch.setenv("SSL_CERT_FILE", str(stranger.file))
+        assert not ask_for_limits(ModelSettings(name, KEY, base))
+        assert proxy.asked == [f"CONNECT {HOST}:443 HTTP/1.1"] * 2
+        assert len(provider.lookups) == 1
 
 
 async def test_a_server_without_tls_is_reached_by_a_proxy_too(monkeypatch: pytest.MonkeyPatch) -> None:

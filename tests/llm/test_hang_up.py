@@ -13,6 +13,7 @@ from openhands_acp.engine.ports import Chunk, TextChunk
 from openhands_acp.llm.via_litellm import LiteLLM
 from tests.harness.provider import Provider
 from tests.harness.replies import Call, Headers, Reply, Stall, Text, Wait
+from tests.harness.waiting import PATIENCE
 from tests.llm.asking import HELLO, TERMINAL, answer, asked, settings
 
 pytestmark = pytest.mark.anyio
@@ -73,7 +74,7 @@ async def test_cancelling_at_any_step_leaves_nothing_behind(name: str) -> None:
         warnings.simplefilter("always")
         model = LiteLLM(settings(provider, name))
         for steps in range(60):
-            with anyio.fail_after(10):
+            with anyio.fail_after(PATIENCE):
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(read, model)
                     for _ in range(steps):
@@ -88,7 +89,7 @@ async def test_the_next_request_after_hanging_up_is_answered() -> None:
     with Provider([Text("Once"), Stall()], [Text("hi")]) as provider:
         model = LiteLLM(settings(provider))
         stream = model.stream(HELLO, ())
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             await anext(stream)
             await stream.aclose()
             assert (await answer(model))[0] == TextChunk("hi")

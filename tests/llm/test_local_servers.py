@@ -22,8 +22,8 @@ from openhands_acp.llm.local_servers import (
     window_of,
 )
 from tests.harness.model_server import Answer, ModelServer, ollama, openai
+from tests.harness.waiting import PATIENCE
 
-PATIENCE = 5.0
 """For servers that answer: this machine may be slow."""
 
 
@@ -88,6 +88,23 @@ def test_ollama_is_asked_how_much_one_model_reads(answers: dict[str, Answer], wi
     with ModelServer(answers) as server:
         assert window_of(Found("q", OLLAMA, server.url), PATIENCE) == window
         assert server.asked[-1] == (("/api/ps", None) if window == 8192 else ("/api/show", {"model": "q"}))
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind", "window"),
+    [
+        (openai("vllm", "other", "q", max_model_len=32768), VLLM, 32768),
+        (openai("llamacpp", "q") | {"/props": {"default_generation_settings": {"n_ctx": 16384}}}, LLAMA_CPP, 16384),
+        (openai("vllm", "other", "third", max_model_len=32768), VLLM, None),
+    ],
+)
+def test_a_model_whose_place_is_known_is_asked_for_by_its_name(
+    answers: dict[str, Answer], kind: Kind, window: int | None
+) -> None:
+    with ModelServer(answers) as server:
+        found = located(f"{kind.provider}/q@{server.url.removeprefix('http://')}", (f"{server.url}/v1",))
+        assert found is not None
+        assert window_of(found, PATIENCE) == window
 
 
 def _dribbles(handler: BaseHTTPRequestHandler) -> None:

@@ -10,12 +10,12 @@ from openhands_acp.engine.events import Usage
 from openhands_acp.engine.messages import AssistantMessage, CallMade, Message, Text, ToolMessage, UserMessage
 from openhands_acp.engine.ports import CallChunk, Chunk, Finish, TextChunk, ThoughtChunk
 from openhands_acp.engine.tool import TurnError
-from openhands_acp.llm.model import Deadlines, ModelSettings
+from openhands_acp.llm.model import ModelSettings
 from openhands_acp.llm.via_litellm import LiteLLM
 from tests.harness import replies as fake
 from tests.harness.provider import Provider
 from tests.harness.replies import Call, Chunks, Redacted, Reply, Thought
-from tests.llm.asking import HELLO, KEY, answer
+from tests.llm.asking import HELLO, KEY, PATIENT, answer
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ MORE = ["ollama_chat/qwen-x", "azure/my-gpt"]
 
 
 def model(name: str, provider: Provider) -> LiteLLM:
-    return LiteLLM(ModelSettings(name, KEY, provider.base_url(name), Deadlines(9, 9, 9)))
+    return LiteLLM(ModelSettings(name, KEY, provider.base_url(name), PATIENT))
 
 
 def said(chunks: Iterable[Chunk]) -> tuple[str, str, list[tuple[str, str]], str]:

@@ -15,6 +15,7 @@ from anyio.streams.text import TextReceiveStream
 from openhands_acp.engine.ports import CallChunk, Chunk, Finish, TextChunk
 from openhands_acp.llm.model import ModelSettings
 from openhands_acp.llm.via_litellm import LiteLLM
+from tests.harness.waiting import PATIENCE
 from tests.llm.asking import KEY, answer
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +35,7 @@ async def test_a_process_answers_by_script(arguments: list[str], chunks: list[Ch
     script.write_text(json.dumps([[{"text": "hi"}, {"call": {"name": "t"}}]]))
     given = [str(script) if argument == "script.json" else argument for argument in arguments]
     command = [sys.executable, "-m", "tests.harness.provider", *given]
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         async with await anyio.open_process(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=DEVNULL) as process:
             assert process.stdout is not None
             assert process.stdin is not None

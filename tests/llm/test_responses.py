@@ -20,14 +20,14 @@ from openhands_acp.engine.messages import Text as Said
 from openhands_acp.engine.ports import CallChunk, Chunk, Finish, TextChunk, ThoughtChunk
 from openhands_acp.engine.tool import TurnError
 from openhands_acp.llm.dialect import dialect_of
-from openhands_acp.llm.model import Api, Deadlines, ModelSettings
+from openhands_acp.llm.model import Api, ModelSettings
 from openhands_acp.llm.responses import to_responses, with_arguments
 from openhands_acp.llm.via_litellm import LiteLLM
 from tests.harness import replies as fake
 from tests.harness.provider import Provider
 from tests.harness.refusals import openai_error
 from tests.harness.replies import Broken, Call, Chunks, Cut, Event, Reply, Stall, Text, Thought
-from tests.llm.asking import HELLO, KEY, answer, asked
+from tests.llm.asking import HELLO, KEY, PATIENT, answer, asked
 from tests.llm.conversing import RESPONSES, Conversing
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +37,7 @@ RELAYED = "xai/grok-4.20-multi-agent"
 
 
 def model(provider: Provider, name: str = RESPONSES, **more: Any) -> LiteLLM:
-    return LiteLLM(ModelSettings(name, KEY, provider.base_url(name), Deadlines(5, 5, 5), **more))
+    return LiteLLM(ModelSettings(name, KEY, provider.base_url(name), PATIENT, **more))
 
 
 def kept(*items: dict[str, Any], provider: str = "openai", family: str = "gpt-5") -> dict[str, Any]:

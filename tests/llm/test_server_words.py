@@ -247,6 +247,7 @@ def test_how_it_is_said(failure: Failure, route: Route, detail: str) -> None:
         "Permission denied: Consumer 'api_key:AIzaSyA1234567890abcdef' has been suspended.",
         "GET https://example.com/v1?key=abcDEF123456 failed",
         "Authorization: Bearer abcDEF123456",
+        "Invalid API Key: gsk_abcDEF1234567890abcdef",
         f"the key {KEY} is not known",
         "407, url='http://me:abcDEF123456@proxy:3128'",
     ],

@@ -9,7 +9,7 @@ from tests.harness.provider import Provider
 from tests.harness.replies import Call, Delta, Redacted, Reply, Text, Thought
 from tests.llm.conversing import ANTHROPIC, CHAT, FAMILIES, GEMINI, RESPONSES, Conversing
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ROUND: list[Reply] = [
     [Thought("first", "seal-1"), Text("I look."), Call("terminal", {"command": "ls"}), Call("terminal")],

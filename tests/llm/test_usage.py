@@ -8,12 +8,12 @@ from openhands_acp.engine.events import Usage
 from openhands_acp.engine.messages import Message, SystemMessage, Text, UserMessage
 from openhands_acp.engine.ports import Finish
 from openhands_acp.engine.tool import TurnError
-from openhands_acp.llm.model import Deadlines, ModelSettings
+from openhands_acp.llm.model import ModelSettings
 from openhands_acp.llm.via_litellm import LiteLLM
 from tests.harness import replies as fake
 from tests.harness.provider import Provider
 from tests.harness.replies import Cut, Error, Event, Reply
-from tests.llm.asking import KEY, answer
+from tests.llm.asking import KEY, PATIENT, answer
 
 pytestmark = pytest.mark.anyio
 
@@ -69,7 +69,7 @@ def dollars(*priced: tuple[int, float]) -> float:
 async def test_what_was_counted_is_priced(model: str, counted: fake.Usage | None, usage: Usage | None) -> None:
     reply: Reply = [fake.Text("hi"), *([counted] if counted else [])]
     with Provider(reply) as provider:
-        llm = LiteLLM(ModelSettings(model, KEY, provider.base_url(model), Deadlines(5, 5, 5)))
+        llm = LiteLLM(ModelSettings(model, KEY, provider.base_url(model), PATIENT))
         last = (await answer(llm))[-1]
     assert isinstance(last, Finish)
     if usage is None or last.usage is None or usage.cost_usd is None:
@@ -102,7 +102,7 @@ def _counts(usage: Usage) -> tuple[int, int, int, None, int, int]:
 async def test_an_answer_that_broke_off_is_charged_for_by_its_length(model: str, read: float, written: float) -> None:
     prompt: list[Message] = [SystemMessage("s" * 3_500, ""), UserMessage((Text("p" * 3_500),))]
     with Provider([fake.Text("t" * 350), Cut()]) as provider, pytest.raises(TurnError) as raised:
-        await answer(LiteLLM(ModelSettings(model, KEY, provider.base_url(model), Deadlines(5, 5, 5))), prompt)
+        await answer(LiteLLM(ModelSettings(model, KEY, provider.base_url(model), PATIENT)), prompt)
     spent = raised.value.spent
     assert spent is not None
     assert (spent.input_tokens, spent.output_tokens) == (2_000 + TOOL, 100)

@@ -10,11 +10,13 @@ import pytest
 from inline_snapshot import snapshot
 
 from openhands_acp.engine.budget import Limit, Limits
+from openhands_acp.engine.choices import Choice
 from openhands_acp.engine.events import Usage
 from openhands_acp.engine.ports import Finish
 from openhands_acp.engine.tool import TurnError
 from openhands_acp.engine.waiting import Persistence
 from tests.harness.check import Running, TestBackend, agent, transcript
+from tests.harness.choices import FixedChoices
 from tests.harness.editor import NEVER, Answerer, Refusal, allowed, dismissed
 from tests.harness.model import Answer, ScriptedModel, call, say
 
@@ -252,6 +254,51 @@ async def test_nobody_is_asked_for_a_title(tmp_path: Path) -> None:
         await running.prompt("/cost")
         assert asked(running) == []
         assert len(running.model.requests) == 1
+
+
+def profiled(*answers: Answer, **limits: Limits) -> TestBackend:
+    """A session of no limit, and profiles of these."""
+    backend = limited(Limits(Limit()), *answers)
+    names = ("fake/model", *(f"profile:{name}" for name in limits))
+    backend.models = FixedChoices([Choice(name, name) for name in names])
+    backend.limits_of = {f"profile:{name}": each for name, each in limits.items()}
+    return backend
+
+
+async def choose(running: Running, model: str) -> None:
+    session_id = running.session_id
+    await running.editor.request("session/set_config_option", sessionId=session_id, configId="model", value=model)
+
+
+async def test_limits_of_a_profile_count_while_it_is_the_sessions_model(tmp_path: Path) -> None:
+    place = {"max_cost": "profiles.small."}
+    backend = profiled(THINK, [say("One.")], [say("Two.")], small=Limits(session=Limit(0.02, places=place)))
+    async with agent(tmp_path, backend=backend, permission=lambda _params: dismissed()) as running:
+        await running.prompt("one")
+        assert asked(running) == []
+        await choose(running, "profile:small")
+        await running.prompt("two")
+        assert said(running)[-1] == (
+            "Stopped: this session has cost $0.02, and its limit is $0.02. To go on, send a prompt and allow more, "
+            "or raise `max_cost` under `[profiles.small.limits.session]` in acp.toml."
+        )
+        await choose(running, "fake/model")
+        await running.prompt("three")
+        assert said(running)[-1] == "Two."
+
+
+async def test_what_was_allowed_for_one_profile_lowers_no_limit_of_another(tmp_path: Path) -> None:
+    small, large = Limits(session=Limit(max_cost=0.01)), Limits(session=Limit(max_cost=0.05))
+    backend = profiled(THINK, [say("One.")], THINK, [say("Two.")], small=small, large=large)
+    async with agent(tmp_path, backend=backend, permission=lambda _params: allowed(ONCE)) as running:
+        await choose(running, "profile:small")
+        await running.prompt("one")
+        await choose(running, "profile:large")
+        await running.prompt("two")
+        assert [params["toolCall"]["title"] for params in asked(running)] == [
+            "This session has cost $0.01, and its limit is $0.01: go on?"
+        ]
+        assert said(running)[-1] == "Two."
 
 
 async def test_stopping_the_turn_withdraws_the_question(tmp_path: Path) -> None:

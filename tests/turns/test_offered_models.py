@@ -12,6 +12,7 @@ from openhands_acp.engine.choices import Choice
 from tests.harness.check import Running, TestBackend, agent
 from tests.harness.choices import FixedChoices
 from tests.harness.model import ScriptedModel, call, say
+from tests.harness.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -63,7 +64,7 @@ async def test_a_session_is_told_nothing_before_its_answer_and_what_it_missed_th
         await announced(running)
         running.editor.channel.gate = anyio.Event()
         request_id = running.editor.ask("session/new", cwd=str(tmp_path), mcpServers=[])
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             while len(running.backend.sessions) == 1:
                 await anyio.lowlevel.checkpoint()
         grow(running, "new/one")
