@@ -9,8 +9,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, assert_never
@@ -37,6 +37,12 @@ class NoKey(Exception):
 
 
 @dataclass(slots=True)
+class _Asked:
+    is_over: anyio.Event = field(default_factory=anyio.Event)
+    failure: str | None = None
+
+
+@dataclass(slots=True)
 class Keys:
     """The keys that this process has asked for: each once."""
 
@@ -46,22 +52,28 @@ class Keys:
     """Told each key as it comes, to mask it."""
     patience: float = COMMAND_PATIENCE
     _kept: dict[LateKey, Secret] = field(default_factory=dict[LateKey, Secret])
-    _asking: dict[LateKey, anyio.Event] = field(default_factory=dict[LateKey, anyio.Event])
+    _asking: dict[LateKey, _Asked] = field(default_factory=dict[LateKey, "_Asked"])
 
     async def get(self, source: LateKey) -> Secret:
         """Return the key; whoever else wants it meanwhile waits for the same answer. Raises NoKey."""
         while source not in self._kept:
-            if source in self._asking:
-                await self._asking[source].wait()
+            if (asked := self._asking.get(source)) is not None:
+                await asked.is_over.wait()
+                if asked.failure is not None:
+                    raise NoKey(asked.failure)
+                # Else whoever asked has left: somebody has to ask anew.
                 continue
-            answered = self._asking[source] = anyio.Event()
+            asked = self._asking[source] = _Asked()
             try:
                 key = await self._ask(source)
                 self.learn(key)
                 self._kept[source] = Secret(key)
+            except NoKey as failure:
+                asked.failure = str(failure)
+                raise
             finally:
                 del self._asking[source]
-                answered.set()
+                asked.is_over.set()
         return self._kept[source]
 
     def forget(self) -> None:
@@ -146,16 +158,50 @@ async def _in_keyring(entry: KeyringEntry) -> str:
     raise NoKey(f"the system's keyring did not answer within {_KEYRING_PATIENCE:g} s")
 
 
+class SystemKeyring:
+    """The keyring of this machine. It may wait for the person to unlock it: use it in a thread. All raises OSError."""
+
+    def __init__(self) -> None:
+        """Raises ImportError: it is optional."""
+        # By name, for the same reason: `pip install 'openhands-acp[keyring]'`.
+        self._keyring: Any = import_module("keyring")
+
+    def read(self, service: str, user: str) -> str | None:
+        with self._failing("read"):
+            return self._keyring.get_password(service, user)
+
+    def write(self, service: str, user: str, secret: str) -> None:
+        with self._failing("written to"):
+            self._keyring.set_password(service, user, secret)
+
+    def forget(self, service: str, user: str) -> None:
+        with self._failing("written to"):
+            self._keyring.delete_password(service, user)
+
+    @contextmanager
+    def _failing(self, done: str) -> Generator[None]:
+        try:
+            yield
+        except (self._keyring.errors.KeyringError, OSError, RuntimeError) as error:
+            raise OSError(f"the system's keyring cannot be {done}: {error}") from error
+
+
+def system_keyring() -> SystemKeyring | None:
+    """Return it where what is needed for it is installed."""
+    try:
+        return SystemKeyring()
+    except ImportError:
+        return None
+
+
 def _looked_up(entry: KeyringEntry, where: str) -> str:
+    keyring = system_keyring()
+    if keyring is None:
+        raise NoKey("no keyring can be read: run `pip install 'openhands-acp[keyring]'`")
     try:
-        # By name, for it is optional: `pip install 'openhands-acp[keyring]'`.
-        keyring: Any = import_module("keyring")
-    except ImportError as error:
-        raise NoKey("no keyring can be read: run `pip install 'openhands-acp[keyring]'`") from error
-    try:
-        key: str | None = keyring.get_password(entry.service, entry.user)
-    except (keyring.errors.KeyringError, OSError, RuntimeError) as error:
-        raise NoKey(f"the system's keyring cannot be read: {error}") from error
+        key = keyring.read(entry.service, entry.user)
+    except OSError as error:
+        raise NoKey(str(error)) from error
     if key is None:
         raise NoKey(f"there is no {where}: run `keyring set {entry.service} {entry.user}`")
     return key

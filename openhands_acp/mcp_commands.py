@@ -16,26 +16,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from openhands_acp.display import plain
+from openhands_acp.engine.lined_json import lined, twice_in
 from openhands_acp.lenient import as_table
-from openhands_acp.mcp.config import ServerConfig
-from openhands_acp.mcp_files import read_file
+from openhands_acp.mcp.config import ServerConfig, shown_url
+from openhands_acp.mcp_files import Found, read_file
 from openhands_acp.options import Options
 from openhands_acp.redaction import MASK, redactor
 from openhands_acp.settings import load_settings
+from openhands_acp.subcommands import parser_of
 
 OK, FAILED = 0, 1
 _INTERRUPTED = 130
 _EPILOG = """\
 examples:
   openhands-acp mcp add tavily --transport stdio --env TAVILY_API_KEY=tvly-... npx -- -y tavily-mcp
-  openhands-acp mcp add docs --transport http --header "Authorization: Bearer ${DOCS_TOKEN}" https://example.com/mcp
+  openhands-acp mcp add docs --transport http --header 'Authorization: Bearer ${DOCS_TOKEN}' https://example.com/mcp
   openhands-acp mcp add notes --transport http --auth oauth https://example.com/mcp
   openhands-acp mcp test docs
 
@@ -59,8 +60,11 @@ class ServersFile:
         return as_table(self._document().get("mcpServers"))
 
     def change(self, change: Callable[[dict[str, Any]], None]) -> None:
-        """Raises Refused."""
+        """Raises Refused, also where something in the file would be lost."""
         document = self._document()
+        for name, first, line in twice_in(lined(self.path.read_text(encoding="utf-8-sig"))) if document else ():
+            reason = f"{self.path}, line {line}: {name!r} is there twice (first in line {first}); put that right first"
+            raise Refused(reason)
         entries = as_table(document.get("mcpServers"))
         change(entries)
         self._write({**document, "mcpServers": entries})
@@ -187,8 +191,8 @@ def _switch(entry: Any, is_enabled: bool) -> None:
 
 def _known(entries: Mapping[str, Any], name: str, then: Callable[[str], object]) -> None:
     if name not in entries:
-        there = ", ".join(entries) or "none"
-        raise Refused(f"there is no server {name!r}; there is: {there}")
+        others = f"; there is: {', '.join(entries)}" if entries else " yet, nor any other"
+        raise Refused(f"there is no server {name!r}{others}")
     then(name)
 
 
@@ -200,7 +204,8 @@ def _list(file: ServersFile, console: Console) -> int:
     if not entries:
         console.print("No MCP server yet; `openhands-acp mcp add --help` says how.", markup=False)
         return OK
-    states = {config.name: _state(config) for config in _configs(file)}
+    found = _read(file)
+    states = {config.name: _state(config) for config in found.servers}
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("NAME", "TRANSPORT", "STATE", "TARGET"):
         table.add_column(title, overflow="fold")
@@ -208,6 +213,8 @@ def _list(file: ServersFile, console: Console) -> int:
         transport, target = _way(as_table(entry))
         table.add_row(*(Text(plain(cell)) for cell in (name, transport, states.get(name, ""), target)))
     console.print(table)
+    for problem in (*found.problems, *(config.problem for config in found.servers if config.problem)):
+        console.print(Text(plain(problem), "yellow"))
     return OK
 
 
@@ -215,7 +222,7 @@ def _shown(file: ServersFile, name: str, written: Any) -> Table:
     """Show everything that is written of a server, without its keys."""
     entry = as_table(written)
     transport, target = _way(entry)
-    config = next(config for config in _configs(file) if config.name == name)
+    config = next(config for config in _read(file).servers if config.name == name)
     auth = entry.get("auth")
     rows = {
         "name": name,
@@ -240,9 +247,7 @@ def _way(entry: Mapping[str, Any]) -> tuple[str, str]:
         args = entry.get("args")
         words = [command, *cast("list[object]", args)] if isinstance(args, list) else [command]
         return "stdio", redactor(())(shlex.join(map(str, words)))
-    url = urlsplit(str(entry.get("url", "")))
-    shown = url._replace(netloc=url.netloc.rpartition("@")[2], query=MASK if url.query else "")
-    return str(entry.get("transport") or entry.get("type") or "http"), shown.geturl()
+    return str(entry.get("transport") or entry.get("type") or "http"), shown_url(str(entry.get("url", "")))
 
 
 def _state(config: ServerConfig) -> str:
@@ -257,12 +262,12 @@ def _masked(pairs: object) -> str:
     return "\n".join(lines)
 
 
-def _configs(file: ServersFile) -> tuple[ServerConfig, ...]:
-    return read_file(file.path, os.environ, file.path.parent).servers
+def _read(file: ServersFile) -> Found:
+    return read_file(file.path, os.environ, file.path.parent)
 
 
 def _test(file: ServersFile, name: str, console: Console) -> int:
-    configs = [config for config in _configs(file) if config.name == name]
+    configs = [config for config in _read(file).servers if config.name == name]
     if not configs:
         _known(file.entries(), name, lambda _name: None)
     # Late: it imports FastMCP.
@@ -282,18 +287,12 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="openhands-acp mcp",
-        description="MCP servers of your own, for every session: add, list, look at, remove, switch, test.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    parser, command = parser_of(
+        "openhands-acp mcp",
+        "MCP servers of your own, for every session: add, list, look at, remove, switch, test.",
+        _EPILOG,
+        "add|list|get|remove|enable|disable|test",
     )
-    parts = parser.add_subparsers(dest="command", required=True, metavar="add|list|get|remove|enable|disable|test")
-
-    def command(name: str, description: str) -> argparse.ArgumentParser:
-        return parts.add_parser(name, help=description, description=description, allow_abbrev=False)
-
     adding = command("add", "Add a server.")
     adding.add_argument("name", metavar="NAME")
     adding.add_argument("--transport", choices=["http", "sse", "stdio"], required=True)

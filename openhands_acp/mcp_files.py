@@ -7,7 +7,6 @@ with file and line. Does not know which files there are, nor whom to trust.
 from __future__ import annotations
 
 import base64
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -17,7 +16,8 @@ from typing import Any, Literal, cast
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from openhands_acp.lenient import as_table, line_of, parse_json, read_text
+from openhands_acp.engine.lined_json import Object, in_line, line_at, lined, twice_in
+from openhands_acp.lenient import as_table, parse_json, read_text
 from openhands_acp.mcp.config import ClientAuthMethod, OAuth, ServerConfig, Transport
 
 _LENIENT = ConfigDict(
@@ -89,26 +89,48 @@ def read_file(path: Path, environ: Mapping[str, str], folder: Path, source: str 
     if problems or not text.strip():
         return Found(problems=tuple(problems))
     document, problems = parse_json(path, text)
+    if problems:
+        return Found(problems=tuple(problems))
+    place = _Place(path, lined(text))
+    problems = [
+        f"{path}, line {line}: {name!r} is there twice (first in line {first}); this one counts"
+        for name, first, line in twice_in(place.document)
+    ]
     # Plugins leave out the table round them, but for their manifest, in which other things stand, too.
     inside = ("mcpServers",) if "mcpServers" in document or path.name == _MANIFEST else ()
     table: Any = document.get("mcpServers") if inside else document
-    if not problems:
-        problems = [f"{path}: {name!r} is there twice; the last one counts" for name in _twice(text)]
-    if table is not None and not isinstance(table, dict):
-        problems.append(f"{_place(path, text, inside)}: must be a table of servers by their names")
-    servers: list[ServerConfig] = []
+    if not isinstance(place.document, Object):
+        problems.append(f"{path}, line 1: must be a table of servers by their names")
+    elif table is not None and not isinstance(table, dict):
+        problems.append(f"{place.of(*inside)}: must be a table of servers by their names")
     entries = as_table(cast("object", table))
+    servers: list[ServerConfig] = []
     for name, entry in entries.items():
-        reading = _Reading(name, source or str(path), environ, folder)
-        try:
-            server = Server.model_validate(entry)
-        except ValidationError as error:
-            wrong = error.errors(include_url=False, include_input=False, include_context=False)
-            said = [f"{_place(path, text, (*inside, name, *each['loc']))}: {_worded(each['msg'])}" for each in wrong]
-            servers.append(reading.unusable("; ".join(said)))
-        else:
-            servers.append(reading.config(server, _place(path, text, (*inside, name))))
+        reading = _Reading(name, source or str(path), place.line(*inside, name), environ, folder)
+        servers.append(_server(entry, place, (*inside, name), reading))
     return Found(tuple(servers), tuple(problems), entries)
+
+
+def read_field(
+    path: Path, line: int, entries: Mapping[str, Any], environ: Mapping[str, str], folder: Path
+) -> tuple[ServerConfig, ...]:
+    """Read the servers that a field of another kind of file has, which stands in this line."""
+    place = _Place(path, in_line(entries, line))
+    return tuple(
+        [
+            _server(entry, place, (name,), _Reading(name, str(path), line, environ, folder))
+            for name, entry in entries.items()
+        ]
+    )
+
+
+def _server(entry: object, place: _Place, at: tuple[str, ...], reading: _Reading) -> ServerConfig:
+    try:
+        server = Server.model_validate(entry)
+    except ValidationError as error:
+        said = [f"{place.of(*at, *loc)}: {_worded(message)}" for loc, message in _wrong(error)]
+        return reading.unusable("; ".join(said))
+    return reading.config(server, place.of(*at))
 
 
 def merged(layers: Iterable[Iterable[ServerConfig]]) -> Found:
@@ -118,29 +140,36 @@ def merged(layers: Iterable[Iterable[ServerConfig]]) -> Found:
     for config in (config for layer in layers for config in layer):
         first = found.setdefault(config.name, config)
         if replace(first, source="", is_trusted=True) != replace(config, source="", is_trusted=True):
-            problems.append(f"{config.source}: the server {config.name!r} is left out; {first.source} has one, too")
+            problems.append(f"{_where(config)}: the server {config.name!r} is left out; {_where(first)} has one, too")
     return Found(tuple(found.values()), tuple(problems))
+
+
+def _where(config: ServerConfig) -> str:
+    return f"{config.source}, line {config.line}" if config.line else config.source
 
 
 # ---------------------------------------------------------------- one file
 
 
-def _twice(text: str) -> list[str]:
-    """Name what one table has twice: JSON would take the last and say nothing."""
-    twice: list[str] = []
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Names places in a file, for a person to find them."""
 
-    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in found]
-        twice.extend(name for name in dict.fromkeys(names) if names.count(name) > 1)
-        return dict(found)
+    path: Path
+    document: object
 
-    json.loads(text, object_pairs_hook=pairs)
-    return twice
+    def line(self, *place: int | str) -> int:
+        return line_at(self.document, place)
+
+    def of(self, *place: int | str) -> str:
+        return f"{self.path}, line {self.line(*place)}, {'.'.join(map(str, place))}"
 
 
-def _place(path: Path, text: str, loc: tuple[int | str, ...]) -> str:
-    line = line_of(loc, text)
-    return f"{path}{f', line {line}' if line else ''}, {'.'.join(map(str, loc))}"
+def _wrong(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
+    """Return what is wrong, and where. Of the two spellings of `auth`, the table has more to say."""
+    wrong = error.errors(include_url=False, include_input=False, include_context=False)
+    told = [each for each in wrong if each["loc"] != ("auth", "str")]
+    return [(tuple(step for step in each["loc"] if step != Auth.__name__), each["msg"]) for each in told]
 
 
 def _worded(message: str) -> str:
@@ -166,11 +195,12 @@ class _Reading:
 
     name: str
     source: str
+    line: int
     environ: Mapping[str, str]
     folder: Path
 
     def unusable(self, problem: str) -> ServerConfig:
-        return ServerConfig(self.name, self.source, "stdio", problem=problem)
+        return ServerConfig(self.name, self.source, "stdio", problem=problem, line=self.line)
 
     def config(self, server: Server, place: str) -> ServerConfig:
         is_enabled = server.enabled and not server.disabled
@@ -183,7 +213,7 @@ class _Reading:
         if server.timeout is not None:
             seconds = server.timeout if server.timeout <= _LONGEST else server.timeout / 1000
             config = replace(config, call_timeout=seconds)
-        return replace(config, is_enabled=is_enabled)
+        return replace(config, is_enabled=is_enabled, line=self.line)
 
     def _stdio(self, server: Server) -> ServerConfig:
         return ServerConfig(

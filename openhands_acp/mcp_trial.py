@@ -16,12 +16,13 @@ from openhands_acp.display import plain
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.person import Filled, Form, Link, Pick, Picked, Reply
 from openhands_acp.engine.servers import RemoteTool, ServerState
+from openhands_acp.keys import system_keyring
 from openhands_acp.local.environment import LoginEnvironment
 from openhands_acp.local.programs import LocalPrograms
 from openhands_acp.mcp.client import McpServers
 from openhands_acp.mcp.config import ServerConfig
 from openhands_acp.mcp.doors import Login, ServerDoors
-from openhands_acp.mcp.tokens import TokenFolder
+from openhands_acp.mcp.tokens import TokenStore
 from openhands_acp.providers import KEY_NAMES
 
 
@@ -31,14 +32,14 @@ def try_server(config: ServerConfig, home: Path, console: Console) -> bool:
 
 
 async def _try(config: ServerConfig, home: Path, console: Console) -> bool:
-    person, tokens = _Reader(console), TokenFolder(home / "acp" / "mcp-tokens")
+    person, tokens = _Reader(console), TokenStore(home / "acp" / "mcp-tokens", system_keyring())
     news = _News()
 
-    def authorize(config: ServerConfig, login: Login) -> object:
+    async def authorize(config: ServerConfig, login: Login) -> object:
         # Late: it needs FastMCP, which has been imported by then.
         from openhands_acp.mcp.oauth import Authorizer
 
-        return Authorizer(tokens, person)(config, login)
+        return await Authorizer(tokens, person)(config, login)
 
     doors = ServerDoors(
         (AbsPath(os.getcwd()),),
@@ -50,15 +51,18 @@ async def _try(config: ServerConfig, home: Path, console: Console) -> bool:
     servers = McpServers(doors)
     servers.configure([replace(config, is_enabled=True)])
     console.print(f"Connecting to {config.name!r} ...", style="dim", markup=False)
+    lines: list[Text] = []
     works = False
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(servers.run)
         while not _is_known(servers.states()[0], person):
             await news.wait()
-        for line in _lines(servers.states()[0], servers.tools()):
-            console.print(line)
+        lines += _lines(servers.states()[0], servers.tools())
         works = servers.states()[0].status == "ready"
         tasks.cancel_scope.cancel()
+    # Behind the server's end: whoever has read enough of it (`| head`) ends this process here.
+    for line in lines:
+        console.print(line)
     return works
 
 
@@ -73,6 +77,8 @@ def _lines(state: ServerState, tools: Sequence[RemoteTool]) -> Iterator[Text]:
     counts = {"tool": state.tools, "prompt": state.prompts, "resource": state.resources}
     offers = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items())
     yield Text(f"It works: {offers}.", "green")
+    if state.error:
+        yield Text(plain(state.error), "yellow")
     for tool in tools:
         described = plain(tool.spec.description).partition("\n")[0]
         yield Text.assemble((f"  {plain(tool.name)}", "bold"), f"  {described}")

@@ -18,6 +18,7 @@ from keyring.errors import KeyringLocked
 from openhands_acp.keys import KeyCommand, KeyringEntry, Keys, NoKey
 from openhands_acp.redaction import Secret
 from tests.harness.process import eventually, is_alive
+from tests.harness.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +46,7 @@ async def test_a_program_is_asked_once_however_many_want_its_key(tmp_path: Path)
     async def ask() -> None:
         found.append(await asked.get(source))
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
                 tasks.start_soon(ask)
@@ -53,6 +54,26 @@ async def test_a_program_is_asked_once_however_many_want_its_key(tmp_path: Path)
         asked.forget()
         await ask()
     assert (found, learnt, runs.read_text()) == ([Secret(KEY)] * 4, [KEY] * 2, "xx")
+
+
+async def test_a_program_that_fails_fails_once_for_all_who_wait(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    source = program(f"open({str(runs)!r}, 'a').write('x'); raise SystemExit(3)")
+    asked = keys([])
+    told: list[str] = []
+
+    async def ask() -> None:
+        with pytest.raises(NoKey) as caught:
+            await asked.get(source)
+        told.append(str(caught.value))
+
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(ask)
+        assert (len(set(told)), len(told), runs.read_text()) == (1, 3, "x")
+        await ask()
+    assert runs.read_text() == "xx"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +92,7 @@ async def test_a_program_is_asked_once_however_many_want_its_key(tmp_path: Path)
 )
 async def test_what_a_program_did_instead_is_told_without_the_key(text: str, said: str) -> None:
     learnt: list[str] = []
-    with anyio.fail_after(20), pytest.raises(NoKey) as refused:
+    with anyio.fail_after(PATIENCE), pytest.raises(NoKey) as refused:
         await keys(learnt).get(program(text))
     name = f"the program of `api_key_command` ({sys.executable!r})"
     assert (str(refused.value), learnt) == (f"{name} {said}", [])
@@ -91,7 +112,7 @@ async def test_a_program_that_does_not_end_is_ended_with_all_that_it_started(tmp
         "print('asking you', file=sys.stderr, flush=True)\n"
         "time.sleep(300)"
     )
-    with anyio.fail_after(20), pytest.raises(NoKey, match=r"did not end within 3 s: asking you$"):
+    with anyio.fail_after(PATIENCE), pytest.raises(NoKey, match=r"did not end within 3 s: asking you$"):
         await keys([], patience=3).get(program(text))
     eventually(lambda: not is_alive(int(child.read_text())))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from inline_snapshot import snapshot
 
 from openhands_acp.mcp_commands import main
 from tests.harness.backend import home
-from tests.harness.mcp_servers import plain
+from tests.harness.mcp_servers import misbehaving, plain
+from tests.harness.process import environment
 
 
 @pytest.fixture
@@ -89,6 +91,26 @@ def test_a_broken_file_is_left_alone(file: Path, capsys: pytest.CaptureFixture[s
     assert file.read_text() == '{"mcpServers":\n oops}'
 
 
+def test_a_file_in_which_a_server_is_named_twice_is_left_alone_and_listed(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = '{"mcpServers": {\n"a": {"command": "x"},\n"b": {"url": "http://[bad"},\n"a": {"args": []}}}'
+    file.write_text(before)
+    assert main(["disable", "b"]) == 1
+    twice = f"{file}, line 4: 'a' is there twice (first in line 2)"
+    assert capsys.readouterr().err == f"openhands-acp mcp: {twice}; put that right first\n"
+    assert file.read_text() == before
+    assert main(["list"]) == 0
+    shown = "".join(f"{line.rstrip()}\n" for line in capsys.readouterr().out.splitlines())
+    assert shown == (
+        "NAME  TRANSPORT  STATE     TARGET\n"
+        "a     http       unusable\n"
+        "b     http       enabled   [secret]\n"
+        f"{twice}; this one counts\n"
+        f"{file}, line 4, mcpServers.a: has neither `command` nor `url`\n"
+    )
+
+
 def test_switching_keeps_all_that_is_written(file: Path) -> None:
     entry = {"command": "x", "env": {"K": "${K}"}, "unheard_of": [1]}
     file.write_text(json.dumps({"mcpServers": {"a": entry}, "other": {"b": 2}}))
@@ -138,4 +160,22 @@ def test_a_server_is_tried(file: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "It works: 1 tool, 0 prompts, 0 resources." in shown
     assert "tell  Tell what the server was started with." in shown
     assert "It does not work: " in shown
+    assert (
+        main(["add", "odd", "--transport", "stdio", sys.executable, "--", misbehaving.__file__, "has wrong tools"]) == 0
+    )
+    assert main(["test", "odd"]) == 0
+    assert "left out, for they are not as the protocol has it: of_nothing" in capsys.readouterr().out
     assert "/no/such/program" in shown
+
+
+def test_who_has_read_enough_is_told_nothing_more(file: Path) -> None:
+    # `openhands-acp mcp test works | head -1`
+    assert main(["add", "works", "--transport", "stdio", sys.executable, "--", str(plain.__file__)]) == 0
+    words = [sys.executable, "-m", "openhands_acp", "mcp", "test", "works"]
+    environ = environment(file.parent.parent)
+    with subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"Connecting to 'works' ...\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""

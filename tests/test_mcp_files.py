@@ -88,6 +88,17 @@ def test_a_server_is_meant_as_openhands_means_it(tmp_path: Path, written: str, m
             '{"url": "https://x", "transport": "pigeon"}',
             "{path}, line 2, mcpServers.a.transport: must be 'stdio', 'http', 'streamable-http', 'shttp' or 'sse'",
         ),
+        # Not where another `args` stands, which is the name of a variable.
+        (
+            '{"env": {"args": "1"},\n"command": "x",\n"args": "y"}',
+            "{path}, line 4, mcpServers.a.args: must be a list",
+        ),
+        (
+            '{"url": "https://x", "auth": {\n"strategy": "guess"}}',
+            "{path}, line 3, mcpServers.a.auth.strategy: "
+            "must be 'none', 'api_key', 'bearer', 'basic', 'header' or 'oauth2'",
+        ),
+        ('{"url": "https://x", "auth": []}', "{path}, line 2, mcpServers.a.auth: must be a table"),
     ],
 )
 def test_a_server_that_is_wrong_is_named_with_its_line_and_the_rest_counts(
@@ -108,16 +119,24 @@ def test_a_server_that_is_wrong_is_named_with_its_line_and_the_rest_counts(
         ('{"mcpServers": null}', ()),
         ('{"mcpServers":\n oops}', ("{path}, line 2: not JSON: Expecting value",)),
         ('{"mcpServers": []}', ("{path}, line 1, mcpServers: must be a table of servers by their names",)),
-        (
-            '{"mcpServers": {"a": {"command": "x"}, "a": {"command": "y"}}}',
-            ("{path}: 'a' is there twice; the last one counts",),
-        ),
+        ("[]", ("{path}, line 1: must be a table of servers by their names",)),
+        ('"npx"', ("{path}, line 1: must be a table of servers by their names",)),
     ],
 )
 def test_what_is_wrong_with_a_file_is_told_once(tmp_path: Path, written: str, problems: tuple[str, ...]) -> None:
     path = tmp_path / "mcp.json"
     path.write_text(written)
     assert read_file(path, {}, tmp_path).problems == tuple(problem.format(path=path) for problem in problems)
+
+
+@pytest.mark.parametrize("name", ["mcp.json", ".mcp.json", "plugin.json"])
+def test_a_server_that_is_named_twice_is_told_with_its_lines_and_the_rest_counts(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    servers = ['"a": {"command": "x"}', '"b": {"command": "z", "env": {"a": "1"}}', '"a": {"command": "y"}']
+    path.write_text('{"mcpServers": {\n' + ",\n".join(servers) + "\n}}")
+    found = read_file(path, {}, tmp_path)
+    assert [(each.name, each.command, each.line) for each in found.servers] == [("a", "y", 4), ("b", "z", 3)]
+    assert found.problems == (f"{path}, line 4: 'a' is there twice (first in line 2); this one counts",)
 
 
 def test_a_plugin_leaves_out_the_table_round_its_servers_and_its_manifest_does_not(tmp_path: Path) -> None:
@@ -131,8 +150,8 @@ def test_a_plugin_leaves_out_the_table_round_its_servers_and_its_manifest_does_n
 
 
 def test_the_first_source_counts_and_one_that_says_the_same_is_no_news() -> None:
-    first, same = config(command="x"), config(command="x", source="elsewhere", is_trusted=False)
-    other = config(command="y", source="further off")
+    first, same = config(command="x", line=3), config(command="x", source="elsewhere", is_trusted=False)
+    other = config(command="y", source="further off", line=5)
     found = merged([[first], [same, config(name="b")], [other]])
     assert found.servers == (first, config(name="b"))
-    assert found.problems == ("further off: the server 'a' is left out; mcp.json has one, too",)
+    assert found.problems == ("further off, line 5: the server 'a' is left out; mcp.json, line 3 has one, too",)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
-from urllib.parse import urlsplit
 
 from openhands_acp.acp.asking import Ask, member, pending_call
 from openhands_acp.acp.clients import Client
+from openhands_acp.acp.form_fields import spelt
 from openhands_acp.engine.forms import taken
 from openhands_acp.engine.person import Button, Filled, Form, Link, Pick, Picked, Reply
 from openhands_acp.rpc.errors import RemoteError
 
 logger = logging.getLogger(__name__)
 
+_PAGE = re.compile(r"https?://([^\s/?#@:\[\]]+|\[[0-9a-f:.]+\])(:\d+)?([/?#]\S*)?", re.IGNORECASE)
+"""Nothing else is opened; nor what hides behind a name before an `@` where it leads."""
 _TRIES = 3
 """What does not fit is asked for again, with the reason; a client that sends the same for ever is not."""
 
@@ -31,13 +34,14 @@ class EditorPerson:
     """Sends a notification."""
 
     async def fill(self, form: Form) -> Reply:
-        if not self.client.has_forms:
+        fields = spelt(form.schema)
+        if not self.client.has_forms or fields is None:
             return "unable"
-        about = {"toolCallId": form.tool_call_id} if form.tool_call_id else {}
+        about = _about(form.tool_call_id)
         message = asked = _by(form.asker, form.message)
         problem = ""
         for _ in range(_TRIES):
-            reply = await self._elicit({**about, "mode": "form", "message": message, "requestedSchema": form.schema})
+            reply = await self._elicit({**about, "mode": "form", "message": message, "requestedSchema": fields})
             if not isinstance(reply, Filled):
                 return reply
             values, problem = taken(form.schema, reply.values)
@@ -48,10 +52,11 @@ class EditorPerson:
         return "unable"
 
     async def visit(self, link: Link) -> Reply:
-        if not self.client.has_links or urlsplit(link.url).scheme not in ("http", "https"):
+        if not self.client.has_links or not _PAGE.fullmatch(link.url):
             return "unable"
         message = _by(link.asker, link.message)
-        return await self._elicit({"mode": "url", "message": message, "elicitationId": link.id, "url": link.url})
+        page = {"mode": "url", "message": message, "elicitationId": link.id, "url": link.url}
+        return await self._elicit({**_about(link.tool_call_id), **page})
 
     def visited(self, link_id: str) -> None:
         if self.client.has_links:
@@ -88,6 +93,10 @@ class EditorPerson:
             case _:
                 # An action of a later protocol is none of those that are known.
                 return "unable"
+
+
+def _about(tool_call_id: str | None) -> dict[str, str]:
+    return {"toolCallId": tool_call_id} if tool_call_id else {}
 
 
 def _by(asker: str, message: str) -> str:

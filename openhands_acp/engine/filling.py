@@ -13,14 +13,19 @@ _NO_ANSWER = "none"
 
 
 async def filled(person: Person, form: Form) -> Reply:
-    """Show the form, or as buttons if the client has no forms and it is one choice of a few.
+    """Show the form, or as buttons if the client has no forms and it is one choice of a few."""
+    reply = await person.fill(form)
+    return await chosen(person, form) if reply == "unable" else reply
+
+
+async def chosen(person: Person, form: Form) -> Reply:
+    """Show as buttons what is one choice of a few.
 
     Buttons need the call that they belong to; dismissed there means that the person wants the turn to stop.
     """
-    reply = await person.fill(form)
     found = only_choice(form.schema)
-    if reply != "unable" or found is None or form.tool_call_id is None or len(found[1]) > MOST_BUTTONS:
-        return reply
+    if found is None or form.tool_call_id is None or len(found[1]) > MOST_BUTTONS:
+        return "unable"
     name, offered = found
     answer = await person.pick(Pick(form.tool_call_id, _card(form, offered), _buttons(offered)))
     match answer:

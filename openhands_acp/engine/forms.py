@@ -14,6 +14,14 @@ from urllib.parse import urlsplit
 from openhands_acp.engine.messages import JsonObject, JsonValue
 
 
+def as_object(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_list(value: JsonValue) -> Sequence[JsonValue]:
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     value: JsonValue
@@ -26,25 +34,25 @@ def choices(field: JsonObject) -> tuple[Choice, ...]:
     if field.get("type") == "boolean":
         return Choice(True, "Yes"), Choice(False, "No")
     if field.get("type") == "array":
-        return choices(_mapping(field.get("items")))
-    if titled := _mappings(field.get("oneOf") or field.get("anyOf")):
+        return choices(as_object(field.get("items")))
+    if titled := [each for each in _objects(field.get("oneOf") or field.get("anyOf")) if "const" in each]:
         return tuple(
             Choice(each.get("const"), str(each.get("title") or each.get("const")), str(each.get("description") or ""))
             for each in titled
         )
-    values = _items(field.get("enum"))
+    values = as_list(field.get("enum"))
     # MCP's older spelling of titles.
-    names = [str(name) for name in _items(field.get("enumNames"))]
+    names = [str(name) for name in as_list(field.get("enumNames"))]
     return tuple(Choice(value, str(name)) for value, name in zip(values, names or values, strict=False))
 
 
 def only_choice(schema: JsonObject) -> tuple[str, tuple[Choice, ...]] | None:
     """Return the one field of a form and what it may be; None if there are more, or it is no choice of one."""
-    fields = _mapping(schema.get("properties"))
+    fields = as_object(schema.get("properties"))
     if len(fields) != 1:
         return None
     ((name, field),) = fields.items()
-    offered = () if _mapping(field).get("type") == "array" else choices(_mapping(field))
+    offered = () if as_object(field).get("type") == "array" else choices(as_object(field))
     return (name, offered) if offered else None
 
 
@@ -53,19 +61,19 @@ def taken(schema: JsonObject, values: Mapping[str, JsonValue]) -> tuple[dict[str
 
     What was left empty is left out, and so is what nobody asked for.
     """
-    fields = _mapping(schema.get("properties"))
-    required = _items(schema.get("required"))
+    fields = as_object(schema.get("properties"))
+    required = as_list(schema.get("required"))
     given: dict[str, JsonValue] = {}
     wrong: list[str] = []
     for name, field in fields.items():
         value = values.get(name)
         if value is None or (value == "" and name not in required):
             if name in required:
-                wrong.append(f"“{_title(name, _mapping(field))}” is missing")
+                wrong.append(f"“{_title(name, as_object(field))}” is missing")
             continue
         given[name] = value
-        if problem := _problem(_mapping(field), value):
-            wrong.append(f"“{_title(name, _mapping(field))}” {problem}")
+        if problem := _problem(as_object(field), value):
+            wrong.append(f"“{_title(name, as_object(field))}” {problem}")
     return given, "; ".join(wrong)
 
 
@@ -74,7 +82,10 @@ def _title(name: str, field: JsonObject) -> str:
 
 
 def _problem(field: JsonObject, value: JsonValue) -> str:
-    match field.get("type"):
+    kind = field.get("type")
+    if kind not in ("boolean", "array") and (offered := [choice.value for choice in choices(field)]):
+        return "" if value in offered else _not_offered(offered)
+    match kind:
         case "boolean":
             return "" if isinstance(value, bool) else "must be yes or no"
         case "integer":
@@ -115,9 +126,6 @@ def _wrong_text(field: JsonObject, value: JsonValue) -> str:
     """Look at all but `pattern`, which is the client's to check: a server's expression could run for ever here."""
     if not isinstance(value, str):
         return "must be text"
-    offered = [choice.value for choice in choices(field)]
-    if offered:
-        return "" if value in offered else _not_offered(offered)
     low, high = field.get("minLength"), field.get("maxLength")
     if isinstance(low, int) and len(value) < low:
         return f"must have at least {low} characters"
@@ -156,13 +164,5 @@ def _is_spelt(form: str, value: str) -> bool:
     return True
 
 
-def _mapping(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _mappings(value: JsonValue) -> list[JsonObject]:
-    return [each for each in _items(value) if isinstance(each, Mapping)]
-
-
-def _items(value: JsonValue) -> Sequence[JsonValue]:
-    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+def _objects(value: JsonValue) -> list[JsonObject]:
+    return [each for each in as_list(value) if isinstance(each, Mapping)]

@@ -89,7 +89,7 @@ class _Caller:
         return await filled(self.session.person, replace(form, tool_call_id=self.guard.tool_call_id))
 
     async def visit(self, link: Link) -> Reply:
-        return await self.session.person.visit(link)
+        return await self.session.person.visit(replace(link, tool_call_id=self.guard.tool_call_id))
 
     async def sample(self, request: SampleRequest) -> Sampled:
         return await sampling.sampled(self.session, self.guard, request)

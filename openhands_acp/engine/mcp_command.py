@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from openhands_acp.engine.context import in_words, weight_of_tool
+from openhands_acp.engine.server_news import unusable
 from openhands_acp.engine.servers import RemoteTool, Servers, ServerState, Status
 from openhands_acp.engine.spelling import fenced
 from openhands_acp.engine.toolbox import Toolbox
@@ -36,10 +37,14 @@ class Session(Protocol):
     @property
     def toolbox(self) -> Toolbox: ...
 
+    async def look_around(self) -> None: ...
+
 
 async def mcp(session: Session, argument: str) -> str:
     """Show all servers, or one of them; `retry` connects one, or all that failed, anew."""
     word, _, rest = argument.partition(" ")
+    # Files may name others by now.
+    await session.look_around()
     await session.toolbox.renew(session.transcript.tools)
     states = session.servers.states()
     if word == "retry":
@@ -75,7 +80,7 @@ def _table(states: Iterable[ServerState]) -> Iterator[str]:
 
 def _below(session: Session, states: Iterable[ServerState]) -> Iterator[str]:
     yield from _errors(states)
-    yield from _unusable(session, "")
+    yield from _unusable(session)
     if hidden := session.toolbox.hidden:
         yield f"{len(hidden)} tools are not told to the model, which finds them with `tool_search`."
         yield ""
@@ -101,7 +106,7 @@ def _one(session: Session, state: ServerState) -> Iterator[str]:
         yield f"{len(tools)} tool{'s' if len(tools) > 1 else ''}, of about {in_words(round(tokens))} tokens:"
         yield from [_row(session, tool) for tool in tools]
         yield ""
-    yield from _unusable(session, f"{state.name}__")
+    yield from _unusable(session, state.name)
     prompts = [prompt for prompt in session.servers.prompts() if prompt.server == state.name]
     yield from [f"- `/{state.name}:{prompt.name}` {_first_line(prompt.description)}".rstrip() for prompt in prompts]
     resources = [each for each in session.servers.resources() if each.server == state.name]
@@ -115,10 +120,10 @@ def _row(session: Session, tool: RemoteTool) -> str:
     return f"- `{tool.name}`{marked} {_first_line(tool.spec.description)}".rstrip()
 
 
-def _unusable(session: Session, prefix: str) -> Iterator[str]:
-    for name, why in session.toolbox.unusable.items():
-        if name.startswith(prefix):
-            yield f"`{name}` cannot be used: {why}."
+def _unusable(session: Session, server: str | None = None) -> Iterator[str]:
+    for tool, why in unusable(session.servers, session.toolbox):
+        if server in (None, tool.server):
+            yield f"`{tool.server}`: the tool `{tool.name}` cannot be used: {why}."
             yield ""
 
 

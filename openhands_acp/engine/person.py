@@ -30,6 +30,7 @@ class Link:
     url: str
     id: str
     asker: str = ""
+    tool_call_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,10 @@
 """What servers want while they work: a form filled in, a page visited, an answer of the model.
 
 While a call of a server runs, whoever made the call answers, with the call's card, and no longer than the call
-lasts. At any other time forms and links go to the person, and the model is not to be had.
+lasts. At any other time forms and links go to the person: servers of the older protocols may ask for a login then.
+The model is not to be had then, in no protocol: sampling is "nested inside other MCP server features" (2025-11-25,
+client/sampling), and what belongs to no request of ours is refused (SEP-2260, of 2026-07-28). While a prompt is fetched
+it could be, but there is no card then to ask the person with.
 """
 
 from __future__ import annotations
@@ -74,7 +77,9 @@ class RemoteRequests:
         answer = await self._asked(request.server, lambda caller: caller.sample(request))
         if isinstance(answer, Sampled):
             return answer
-        raise answer if isinstance(answer, SampleRefused) else SampleRefused("no call of this server is running")
+        if isinstance(answer, SampleRefused):
+            raise answer
+        raise SampleRefused("no call of this server is running", "unrelated")
 
     async def during(self, server: str, caller: Caller, work: Callable[[], Awaitable[T]]) -> T:
         """Do `work`, a call of `server`; let `caller` answer what the server wants meanwhile, one after the other.

@@ -45,7 +45,7 @@ async def sampled(session: Session, guard: Guard, request: SampleRequest) -> Sam
     try:
         await guard.permit(Sample(request.server), ShownText(_in_words(request)))
     except Rejected as no:
-        raise SampleRefused("the person said no") from no
+        raise SampleRefused("the person said no", "declined") from no
     try:
         return await _answered(session, request)
     except TurnError as failure:

@@ -5,13 +5,13 @@ Once each: a server that fails the same way again is no news.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from openhands_acp.engine.events import Event, NoticeEvent
 from openhands_acp.engine.messages import Text, UserMessage, plain_text
-from openhands_acp.engine.servers import Servers, ServerState
+from openhands_acp.engine.servers import RemoteTool, Servers, ServerState
 from openhands_acp.engine.session_ports import Ports
 from openhands_acp.engine.spelling import fenced
 from openhands_acp.engine.tool_events import ToolsChanged
@@ -74,9 +74,19 @@ async def renewed(session: Session) -> None:
         session, [name for name in names if name not in known], [name for name in gone if name not in missing]
     )
     _tell_of_hidden(session, told)
-    for name, why in session.toolbox.unusable.items():
-        if told.is_news("unusable", name, why):
-            _say(session, f"The tool `{name}` cannot be used: {why}. All others can.")
+    for tool, why in unusable(session.servers, session.toolbox):
+        if told.is_news("unusable", tool.spec.name, why):
+            _say(
+                session,
+                f"The tool `{tool.name}` of the MCP server `{tool.server}` cannot be used: {why}. All others can.",
+            )
+
+
+def unusable(servers: Servers, toolbox: Toolbox) -> Iterator[tuple[RemoteTool, str]]:
+    """Return the tools that no model can be told of, and why."""
+    for tool in servers.tools():
+        if why := toolbox.unusable.get(tool.spec.name):
+            yield tool, why
 
 
 def _tell_failure(session: Session, told: _Told, state: ServerState, gone: Sequence[str]) -> list[str]:

@@ -107,7 +107,12 @@ class Sampled:
 
 
 class SampleRefused(Exception):
-    """The person or the mode said no, or there is no model. The server is told the message."""
+    """There is no answer of the model. The server is told the message, and `why` in the protocol's numbers."""
+
+    def __init__(self, message: str, why: Literal["declined", "unrelated", "unable"] = "unable") -> None:
+        """`declined`: the person or the mode said no. `unrelated`: it belongs to no call."""
+        super().__init__(message)
+        self.why = why
 
 
 Sample: TypeAlias = Callable[[SampleRequest], Awaitable[Sampled]]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, assert_never, cast
 from uuid import uuid4
 
@@ -13,7 +13,7 @@ import mcp_types
 
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.person import Filled, Form, Link, Reply
-from openhands_acp.engine.servers import SampleRequest
+from openhands_acp.engine.servers import SampleRefused, SampleRequest
 from openhands_acp.mcp.doors import ServerDoors
 from openhands_acp.mcp.results import from_samples
 
@@ -27,6 +27,8 @@ _LEVELS: Mapping[str, int] = {
 }
 _LOGGED = 2000
 """Characters of one message that are logged."""
+_REFUSALS = {"declined": -1, "unrelated": mcp_types.INVALID_PARAMS, "unable": mcp_types.INTERNAL_ERROR}
+"""What the protocol has for each (client/sampling, error handling; SEP-2260)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Asked:
     doors: ServerDoors
     waiting: Callable[[], AbstractContextManager[None]]
     """Held while somebody is asked: meanwhile no deadline of the server's calls runs."""
+    _sent: set[str] = field(default_factory=set[str])
+    """Pages that the person was sent to, and that nothing was heard of since."""
 
     async def elicit(
         self,
@@ -66,13 +70,36 @@ class Asked:
                 return await self.doors.person.fill(Form(message, schema, self.server))
             case mcp_types.ElicitRequestURLParams():
                 link_id = self._link_id(params.elicitation_id or str(uuid4()))
+                self._sent.add(link_id)
                 return await self.doors.person.visit(Link(message, params.url, link_id, self.server))
             case _:
                 assert_never(params)
 
     def visited(self, elicitation_id: str) -> None:
-        """Pass on that the server has what it sent the person to a page for."""
-        self.doors.person.visited(self._link_id(elicitation_id))
+        """Pass on that the server has what it sent the person to a page for, if it did."""
+        link_id = self._link_id(elicitation_id)
+        if link_id in self._sent:
+            self._sent.discard(link_id)
+            self.doors.person.visited(link_id)
+
+    async def send(self, pages: Sequence[mcp_types.ElicitRequestURLParams]) -> str:
+        """Send the person to pages that they have to visit before a request; say what came of it."""
+        told: list[str] = []
+        for page in pages:
+            with self.waiting():
+                reply = await self._asked(page.message, page)
+            match reply:
+                case Filled():
+                    told.append(
+                        "the person has to do something on a page first, and is opening it; ask them, and try again"
+                    )
+                case "declined" | "dismissed":
+                    told.append("the person has to do something on a page first, and does not want to")
+                case "unable":
+                    told.append(f"the person has to open {page.url} first; tell them, and try again")
+                case _:
+                    assert_never(reply)
+        return "; ".join(dict.fromkeys(told))
 
     def _link_id(self, elicitation_id: str) -> str:
         # Two servers may count alike.
@@ -84,11 +111,16 @@ class Asked:
         params: mcp_types.CreateMessageRequestParams,
         _context: object,
     ) -> mcp_types.CreateMessageResult:
-        """Have the model answer. What it raises, FastMCP tells the server."""
+        """Have the model answer, without tools: we do not say that we have `sampling.tools`."""
         assert self.doors.sample is not None
+        if params.tools is not None or params.tool_choice is not None:
+            return _refusal(mcp_types.INVALID_PARAMS, "this client has no `sampling.tools`: ask without tools")
         request = SampleRequest(self.server, from_samples(messages), params.system_prompt or "", params.max_tokens)
-        with self.waiting():
-            sampled = await self.doors.sample(request)
+        try:
+            with self.waiting():
+                sampled = await self.doors.sample(request)
+        except SampleRefused as refused:
+            return _refusal(_REFUSALS[refused.why], str(refused))
         return mcp_types.CreateMessageResult(
             role="assistant",
             content=mcp_types.TextContent(type="text", text=sampled.text),
@@ -99,6 +131,11 @@ class Asked:
     async def log(self, message: mcp_types.LoggingMessageNotificationParams) -> None:
         level = _LEVELS.get(message.level, logging.ERROR)
         logger.log(level, "%s%s: %s", self.server, f" ({message.logger})" if message.logger else "", _short(message))
+
+
+def _refusal(code: int, message: str) -> mcp_types.CreateMessageResult:
+    # FastMCP passes on whatever is no text, and the library under it takes errors; only its types do not say so.
+    return cast("mcp_types.CreateMessageResult", mcp_types.ErrorData(code=code, message=message))
 
 
 def _short(message: mcp_types.LoggingMessageNotificationParams) -> str:

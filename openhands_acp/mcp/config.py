@@ -5,9 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
 Transport: TypeAlias = Literal["stdio", "http", "sse", "acp"]
 ClientAuthMethod: TypeAlias = Literal["none", "client_secret_post", "client_secret_basic", "private_key_jwt"]
+
+
+_HIDDEN = "[secret]"
+
+
+def shown_url(url: str) -> str:
+    """Return an address as it may be shown, to a model, too: without what stands in it to get in."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # It is none, and where what is secret in it would begin nobody knows.
+        return _HIDDEN
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=_HIDDEN if parts.query else "").geturl()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +62,5 @@ class ServerConfig:
     """False: a project names it that nobody has trusted yet; it is not connected, and shown as such."""
     problem: str = ""
     """Why it cannot be used, in words; it is shown as failed then."""
+    line: int = field(default=0, compare=False)
+    """Where it stands in its file; 0: in none. A server that only moved there is the same, and stays connected."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import anyio
 import httpx2
@@ -26,9 +26,10 @@ from openhands_acp.engine.servers import Progress, RemoteFailure, RemoteResult
 from openhands_acp.mcp.asked import Asked
 from openhands_acp.mcp.config import ServerConfig
 from openhands_acp.mcp.doors import CannotConnect, LoginNeeded, ServerDoors
-from openhands_acp.mcp.failures import CLOSED, SAYS_NOTHING, in_words, is_hopeless, is_loss, needs_login
+from openhands_acp.mcp.failures import CLOSED, SAYS_NOTHING, in_words, is_hopeless, is_loss, needs_login, pages_wanted
+from openhands_acp.mcp.listening import listen
 from openhands_acp.mcp.offers import Kind, Offer, offered, renewed
-from openhands_acp.mcp.patience import Patience, hold_all
+from openhands_acp.mcp.patience import Patience, Patiences
 from openhands_acp.mcp.results import from_call, from_prompt, from_resource
 from openhands_acp.mcp.transports import Way, way_to
 
@@ -40,7 +41,7 @@ _UNKNOWN = (mcp_types.METHOD_NOT_FOUND, mcp_types.UNSUPPORTED_PROTOCOL_VERSION)
 _CLOSING = 0.5
 """Seconds for a connection to be closed in order."""
 _FAILURES = (
-    *(MCPError, RuntimeError, ValueError, OSError, httpx2.HTTPError, LoginNeeded, ExceptionGroup),
+    *(MCPError, RuntimeError, ValueError, OSError, httpx2.HTTPError, httpx2.InvalidURL, LoginNeeded, ExceptionGroup),
     *(anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream),
     *(TypeError, LookupError, AttributeError),
 )
@@ -64,31 +65,53 @@ class Connection:
     """In which its requests run."""
     _client: Client[Any] | None = None
     _way: Way | None = None
-    _patiences: set[Patience] = field(default_factory=set[Patience])
+    _patiences: Patiences = field(default_factory=Patiences)
     _stale: set[Kind] = field(default_factory=set[Kind])
-    _is_lost: bool = False
+    _gone: anyio.Event = field(default_factory=anyio.Event)
+    """Set once it is lost."""
     _stirred: anyio.Event = field(default_factory=anyio.Event)
+    _asked: Asked = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._asked = Asked(self.config.name, self.doors, self.waiting)
 
     # ---------------------------------------------------------------- its life
 
     async def watch(self, changed: Callable[[], None]) -> None:
         """Take up what changes in the offer until the connection is lost."""
-        while True:
+        while not self._gone.is_set():
             await self._stirred.wait()
             self._stirred = anyio.Event()
-            if self._is_lost:
-                return
-            while self._stale:
-                kind = self._stale.pop()
+            stale, self._stale = self._stale, set[Kind]()
+            for kind in sorted(stale):
                 # What it cannot tell of anew is taken to be as it was; if it is lost, that shows by itself.
                 with suppress(RemoteFailure):
                     self.offer = await self._ask(lambda _request, kind=kind: self._renewed(kind))
-                    changed()
+            if not self._gone.is_set():
+                changed()
+            # Some servers tell of a change whenever they are asked what there is.
+            with anyio.move_on_after(self.doors.breath):
+                await self._gone.wait()
+
+    async def listen(self) -> None:
+        """Hear of what changes where the server tells of it only so."""
+        # That it cannot be heard is no loss of the connection, which shows by itself.
+        with suppress(*_FAILURES):
+            await listen(self.config.name, self._open, self.doors.pauses, self._missed)
+
+    def _missed(self) -> None:
+        self._stale |= set(get_args(Kind))
+        self._stirred.set()
+
+    def remark(self, what: str) -> None:
+        """Show something that is worth knowing with the server (`Login`)."""
+        self.offer = replace(self.offer, remark=what)
+        self._stirred.set()
 
     def lose(self) -> None:
         """Take it that the server is gone."""
-        if not self._is_lost:
-            self._is_lost = True
+        if not self._gone.is_set():
+            self._gone.set()
             self._stirred.set()
             self.lost(self._why(CLOSED))
 
@@ -98,7 +121,7 @@ class Connection:
         if what:
             self.wants_login(what)
         try:
-            with hold_all(self._patiences):
+            with self._patiences.hold():
                 yield
         finally:
             if what:
@@ -131,10 +154,9 @@ class Connection:
 
     async def _ask(self, ask: Callable[[_Request], Awaitable[T]], progress: Progress | None = None) -> T:
         """Have a task of the connection ask, and wait for it. Raises RemoteFailure."""
-        request = _Request(Patience(self.config.call_timeout))
         answers: list[T] = []
 
-        async def carry_out() -> None:
+        async def carry_out(request: _Request) -> None:
             try:
                 with request.patience.scope:
                     answers.append(await ask(request))
@@ -145,18 +167,20 @@ class Connection:
                 request.is_over = True
                 request.stirred.set()
 
-        if self._is_lost or self.tasks is None:
+        if self._gone.is_set() or self.tasks is None:
             raise self._lost()
-        self.tasks.start_soon(carry_out)
-        self._patiences.add(request.patience)
-        try:
-            await request.follow(progress)
-        finally:
-            self._patiences.discard(request.patience)
-            # If it still runs: the server is told so, and what it says to that nobody waits for.
-            request.patience.scope.cancel()
+        with self._patiences.waiting(self.config.call_timeout) as patience:
+            request = _Request(patience)
+            self.tasks.start_soon(carry_out, request)
+            try:
+                await request.follow(progress)
+            finally:
+                # If it still runs: the server is told so, and what it says to that nobody waits for.
+                patience.scope.cancel()
         if answers:
             return answers[0]
+        if pages := pages_wanted(request.failure):
+            raise self._failure(await self._asked.send(pages))
         raise self._failed(request)
 
     def _failed(self, request: _Request) -> RemoteFailure:
@@ -179,13 +203,8 @@ class Connection:
 
     async def open(self) -> None:
         """Connect, in the older way first. Raises CannotConnect."""
-        patience = Patience(self.config.connect_timeout)
-        self._patiences.add(patience)
-        try:
-            with patience.scope:
-                return await self._open_in_either()
-        finally:
-            self._patiences.discard(patience)
+        with self._patiences.waiting(self.config.connect_timeout) as patience, patience.scope:
+            return await self._open_in_either()
         await self.close()
         raise CannotConnect(self._explained(f"it did not answer within {self.config.connect_timeout:g} s"))
 
@@ -201,39 +220,38 @@ class Connection:
         raise AssertionError("one of them is the last")
 
     async def _open_in(self, mode: str) -> None:
-        self._way = way_to(self.config, self.doors, self, self.lose, self.started)
+        self._way = await way_to(self.config, self.doors, self, self.lose, self.started)
         self.started = None
-        asked = Asked(self.config.name, self.doors, self.waiting)
+        # A program that knows the other protocol only may have ended.
+        self._gone = anyio.Event()
         self._client = Client(
             self._way.transport,
             roots=[Path(root).as_uri() for root in self.doors.roots],
-            elicitation_handler=asked.elicit,
-            sampling_handler=asked.sample if self.doors.sample is not None else None,
-            log_handler=asked.log,
-            message_handler=self._notified(asked),
+            elicitation_handler=self._asked.elicit,
+            sampling_handler=self._asked.sample if self.doors.sample is not None else None,
+            log_handler=self._asked.log,
+            message_handler=self._notified,
             client_info=mcp_types.Implementation(name="openhands-acp", version=__version__),
             init_timeout=0,
             mode=mode,
         )
         await self._client.__aenter__()
-        self.offer = await offered(self.config.name, self._client)
+        self.offer = replace(await offered(self.config.name, self._client), remark=self.offer.remark)
 
-    def _notified(self, asked: Asked) -> Callable[[mcp_types.ServerNotification | Exception], Awaitable[None]]:
-        async def take(message: mcp_types.ServerNotification | Exception) -> None:
-            match message:
-                case mcp_types.ToolListChangedNotification():
-                    self._stale.add("tools")
-                case mcp_types.PromptListChangedNotification():
-                    self._stale.add("prompts")
-                case mcp_types.ResourceListChangedNotification():
-                    self._stale.add("resources")
-                case mcp_types.ElicitCompleteNotification():
-                    asked.visited(message.params.elicitation_id)
-                case _:
-                    return
-            self._stirred.set()
-
-        return take
+    async def _notified(self, message: mcp_types.ServerNotification | Exception) -> None:
+        match message:
+            case mcp_types.ToolListChangedNotification():
+                self._stale.add("tools")
+            case mcp_types.PromptListChangedNotification():
+                self._stale.add("prompts")
+            case mcp_types.ResourceListChangedNotification():
+                self._stale.add("resources")
+            case mcp_types.ElicitCompleteNotification():
+                self._asked.visited(message.params.elicitation_id)
+                return
+            case _:
+                return
+        self._stirred.set()
 
     async def close(self) -> None:
         """End it, in order if that is quick. Not to be cancelled; bounded."""
@@ -302,6 +320,7 @@ async def connected(
         await connection.open()
         async with anyio.create_task_group() as tasks:
             connection.tasks = tasks
+            tasks.start_soon(connection.listen)
             yield connection
             tasks.cancel_scope.cancel()
     finally:

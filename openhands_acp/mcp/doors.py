@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -37,12 +37,16 @@ class CannotConnect(Exception):
 class Login(Protocol):
     """How whatever logs in at a server says that it waits for the person."""
 
-    def waiting(self, what: str) -> AbstractContextManager[None]:
-        """Show the server as one that needs a login, with `what` to do; no deadline runs meanwhile."""
+    def waiting(self, what: str = "") -> AbstractContextManager[None]:
+        """Let no deadline run; with `what` to do, show the server as one that needs a login meanwhile."""
+        ...
+
+    def remark(self, what: str) -> None:
+        """Say something of the login, which works all the same, where the server is shown."""
         ...
 
 
-Authorize: TypeAlias = Callable[[ServerConfig, Login], Any]
+Authorize: TypeAlias = Callable[[ServerConfig, Login], Awaitable[Any]]
 """Makes what logs in at an http or sse server, for each connection anew: an `httpx2.Auth`, or None.
 
 FastMCP has been imported when it is called.
@@ -71,6 +75,8 @@ class ServerDoors:
     """Told that states, tools, prompts or resources are others now. Never waits."""
     first_wait: float = FIRST_WAIT
     """Seconds that `ready` waits at most."""
+    breath: float = 1.0
+    """Seconds between two looks at what a server offers, at the least."""
     pauses: tuple[float, ...] = (0.5, 2, 5, 15, 30, 60)
     """Seconds until a server is tried again that was lost or did not answer; then it is left alone."""
 

@@ -7,10 +7,16 @@ from typing import cast
 
 import httpx2
 from mcp import MCPError
-from mcp_types import CONNECTION_CLOSED, INVALID_REQUEST
+from mcp_types import (
+    CONNECTION_CLOSED,
+    INVALID_REQUEST,
+    URL_ELICITATION_REQUIRED,
+    ElicitationRequiredErrorData,
+    ElicitRequestURLParams,
+)
 from pydantic import ValidationError
 
-from openhands_acp.mcp.config import ServerConfig
+from openhands_acp.mcp.config import ServerConfig, shown_url
 from openhands_acp.mcp.doors import CannotConnect, LoginNeeded
 
 UNAUTHORIZED, NOT_FOUND, METHOD_NOT_ALLOWED = 401, 404, 405
@@ -30,22 +36,34 @@ def in_words(error: BaseException, config: ServerConfig) -> str:
             case httpx2.HTTPStatusError():
                 return answered(cause.response.status_code, config.url)
             case httpx2.TimeoutException():
-                return f"{config.url} does not answer"
+                return f"{shown_url(config.url)} does not answer"
+            case httpx2.InvalidURL():
+                return f"{shown_url(config.url)!r} is no address: {cause}"
             case httpx2.TransportError():
-                return f"{config.url} cannot be reached: {cause or type(cause).__name__}"
+                return f"{shown_url(config.url)} cannot be reached: {cause or type(cause).__name__}"
             case MCPError() if cause.error.code == CONNECTION_CLOSED:
                 return CLOSED
             case MCPError():
                 return cause.error.message or f"it refused (error {cause.error.code})"
             case ValidationError():
-                return f"its answer is not as the protocol has it: {_misfit(cause)}"
+                return f"its answer is not as the protocol has it: {misfit(cause)}"
             case _:
                 pass
     return str(error) or type(error).__name__
 
 
+def pages_wanted(error: BaseException | None) -> list[ElicitRequestURLParams]:
+    """Return what the person has to visit before a request can be done, if it failed for that (until 2026-07-28)."""
+    if not isinstance(error, MCPError) or error.error.code != URL_ELICITATION_REQUIRED:
+        return []
+    try:
+        return ElicitationRequiredErrorData.model_validate(error.error.data, by_name=False).elicitations
+    except ValidationError:
+        return []
+
+
 def answered(status: int, url: str) -> str:
-    return f"{url} answers {status} ({httpx2.codes.get_reason_phrase(status) or 'unknown'})"
+    return f"{shown_url(url)} answers {status} ({httpx2.codes.get_reason_phrase(status) or 'unknown'})"
 
 
 def needs_login(error: BaseException) -> bool:
@@ -79,7 +97,7 @@ def is_loss(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "ession task" in str(error)
 
 
-def _misfit(error: ValidationError) -> str:
+def misfit(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 

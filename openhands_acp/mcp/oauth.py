@@ -1,6 +1,6 @@
 """Logging in at http servers by OAuth: the person is given a link, and their browser comes back to a port of ours.
 
-The protocol is the MCP library's, what is kept of it stands in a `TokenFolder`. Does not know how the person is shown
+The protocol is the MCP library's, what is kept of it stands in a `TokenStore`. Does not know how the person is shown
 a link. Nothing imports this before FastMCP has been imported.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from uuid import uuid4
 
@@ -31,30 +31,34 @@ from openhands_acp.engine.person import Filled, Link, Person
 from openhands_acp.mcp.callback import Callback, Returned, address, usable_port, waiting_at
 from openhands_acp.mcp.config import ClientAuthMethod, OAuth, ServerConfig
 from openhands_acp.mcp.doors import Login, LoginNeeded
-from openhands_acp.mcp.tokens import TokenFolder
+from openhands_acp.mcp.tokens import TokenStore
+
+T = TypeVar("T")
 
 _PATIENCE = 600.0
 """Seconds that a person may take to log in."""
 _PREFLIGHT = 10.0
+_UNLOCKING = 60.0
+"""Seconds that the keyring gets: it may ask the person to unlock it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authorizer:
     """Makes what logs in at a server (`doors.Authorize`)."""
 
-    tokens: TokenFolder
+    tokens: TokenStore
     person: Person
     learn: Callable[[str], None] = lambda _key: None
     """Told each token, to mask it."""
     patience: float = _PATIENCE
 
-    def __call__(self, config: ServerConfig, login: Login) -> httpx2.Auth | None:
+    async def __call__(self, config: ServerConfig, login: Login) -> httpx2.Auth | None:
         if any(name.lower() == "authorization" for name in config.headers):
             # Somebody said how to get in.
             return None
         oauth = config.oauth or OAuth()
-        storage = _Storage(self.tokens, config.url, oauth, self.learn)
-        port = usable_port(storage.port())
+        storage = _Storage(self.tokens, config.url, oauth, self.learn, login)
+        port = usable_port(await storage.port())
         visit = _Visit(config, login, self.person, storage, port, self.patience)
         metadata = _metadata(oauth, port)
         provider = OAuthClientProvider(
@@ -101,7 +105,7 @@ class _Visit:
             response = await client.get(self.url, follow_redirects=False)
         if response.status_code in (httpx2.codes.BAD_REQUEST, httpx2.codes.UNAUTHORIZED):
             # It has forgotten whom it once registered: the next attempt registers anew.
-            self.storage.forget()
+            await self.storage.forget()
             raise ConnectionError(f"{urlsplit(url).hostname} does not know this program any more")
 
     async def make(self) -> AuthorizationCodeResult:
@@ -151,6 +155,10 @@ def _with_scopes(url: str, oauth: OAuth | None) -> str:
 # ---------------------------------------------------------------- what is kept
 
 
+_SECRET = ("client", "tokens")
+"""Of a `_Login`."""
+
+
 class _Login(BaseModel):
     client: OAuthClientInformationFull | None = None
     tokens: OAuthToken | None = None
@@ -163,14 +171,15 @@ class _Login(BaseModel):
 class _Storage:
     """`TokenStorage` of the library, with what else it needs to go on after a restart."""
 
-    tokens: TokenFolder
+    tokens: TokenStore
     server: str
     oauth: OAuth
     learn: Callable[[str], None]
+    login: Login
     context: OAuthContext | None = None
 
     async def get_tokens(self) -> OAuthToken | None:
-        kept = await anyio.to_thread.run_sync(self._read)
+        kept = await self._kept()
         if self.context is not None and kept.tokens is not None:
             # The library keeps neither, and would take an old token for a good one, and ask the wrong server for
             # a new one.
@@ -193,21 +202,24 @@ class _Storage:
                 client_secret=self.oauth.client_secret,
                 token_endpoint_auth_method=_auth_method(self.oauth),
             )
-        return (await anyio.to_thread.run_sync(self._read)).client
+        return (await self._kept()).client
 
     async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
         if client_info.client_secret:
             self.learn(client_info.client_secret)
         await self._change({"client": client_info})
 
-    def port(self) -> int:
+    async def port(self) -> int:
         """Return the port that the server was told of, 0 if none."""
-        client = self._read().client
+        client = (await self._kept()).client
         addresses = (client.redirect_uris or []) if client else []
         return next((each.port for each in addresses if each.port), 0)
 
-    def forget(self) -> None:
-        self.tokens.forget(self.server)
+    async def forget(self) -> None:
+        await self._in_thread(lambda: self.tokens.forget(self.server))
+
+    async def _kept(self) -> _Login:
+        return await self._in_thread(self._read)
 
     def _read(self) -> _Login:
         try:
@@ -219,9 +231,18 @@ class _Storage:
     async def _change(self, change: dict[str, Any]) -> None:
         def write() -> None:
             login = self._read().model_copy(update=change)
-            self.tokens.write(self.server, login.model_dump(mode="json", exclude_none=True))
+            self.tokens.write(self.server, login.model_dump(mode="json", exclude_none=True), _SECRET)
 
-        await anyio.to_thread.run_sync(write)
+        await self._in_thread(write)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Use the store, which may wait for the person to unlock their keyring."""
+        with self.login.waiting(), anyio.move_on_after(_UNLOCKING):
+            done = await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+            if news := self.tokens.news():
+                self.login.remark(news)
+            return done
+        raise LoginNeeded(f"the system's keyring did not answer within {_UNLOCKING:g} s; `/mcp retry` asks again")
 
     def _learn(self, tokens: OAuthToken | None) -> None:
         for token in (tokens.access_token, tokens.refresh_token) if tokens else ():

@@ -5,9 +5,8 @@ A tool that is not as the protocol has it is left out and named; the rest of the
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 import mcp_types
@@ -20,8 +19,7 @@ from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.ports import ToolSpec
 from openhands_acp.engine.remote_names import remote_name
 from openhands_acp.engine.servers import RemotePrompt, RemoteResource, RemoteTool
-
-logger = logging.getLogger(__name__)
+from openhands_acp.mcp.failures import is_loss, misfit
 
 T = TypeVar("T")
 Kind: TypeAlias = Literal["tools", "prompts", "resources"]
@@ -38,8 +36,15 @@ class Offer:
     resources: tuple[RemoteResource, ...] = ()
     instructions: str = ""
     """The server's own words about how to use it."""
-    problem: str = ""
-    """What is wrong with it, in words, though it can be used."""
+    problems: Mapping[Kind, str] = field(default_factory=dict[Kind, str])
+    """What is wrong with each, in words; empty: nothing."""
+    remark: str = ""
+    """What else is worth knowing of its server."""
+
+    @property
+    def problem(self) -> str:
+        """Say what is wrong with it, though it can be used, and what else is worth knowing; empty: nothing."""
+        return "; ".join(filter(None, (*self.problems.values(), self.remark)))
 
 
 async def offered(server: str, client: Client[Any]) -> Offer:
@@ -56,31 +61,38 @@ async def renewed(offer: Offer, kind: Kind, server: str, client: Client[Any]) ->
     match kind:
         case "tools":
             listed, problem = await _tools(client)
-            return replace(offer, tools=tuple(_tool(server, tool) for tool in listed), problem=problem)
+            offer = replace(offer, tools=tuple(_tool(server, tool) for tool in listed))
         case "prompts":
-            prompts = await _listed(server, client.list_prompts) if can.prompts is not None else []
-            return replace(offer, prompts=tuple(_prompt(server, prompt) for prompt in prompts))
+            prompts, problem = await _listed("prompts", client.list_prompts) if can.prompts is not None else ([], "")
+            offer = replace(offer, prompts=tuple(_prompt(server, prompt) for prompt in prompts))
         case "resources":
-            if can.resources is None:
-                return replace(offer, resources=())
-            resources = await _listed(server, client.list_resources)
-            templates = await _listed(server, client.list_resource_templates)
-            return replace(
+            has_any = can.resources is not None
+            resources, problem = await _listed("resources", client.list_resources) if has_any else ([], "")
+            templates, another = (
+                await _listed("resource templates", client.list_resource_templates) if has_any else ([], "")
+            )
+            problem = "; ".join(filter(None, (problem, another)))
+            offer = replace(
                 offer,
                 resources=(
                     *(_resource(server, resource) for resource in resources),
                     *(_template(server, template) for template in templates),
                 ),
             )
+    return replace(offer, problems={**offer.problems, kind: problem})
 
 
-async def _listed(server: str, ask: Callable[[], Awaitable[list[T]]]) -> list[T]:
+async def _listed(what: str, ask: Callable[[], Awaitable[list[T]]]) -> tuple[list[T], str]:
+    """Return what is listed, and why it cannot be had: the tools work all the same."""
     try:
-        return await ask()
-    except (MCPError, ValidationError) as error:
-        # The tools work all the same.
-        logger.warning("%s: %s", server, error)
-        return []
+        return await ask(), ""
+    except MCPError as error:
+        if is_loss(error):
+            raise
+        # Some say that they have what they know nothing of.
+        return [], "" if error.error.code == mcp_types.METHOD_NOT_FOUND else f"its {what} cannot be had: {error}"
+    except ValidationError as error:
+        return [], f"its {what} are left out, for they are not as the protocol has it ({misfit(error)})"
 
 
 # ---------------------------------------------------------------- tools

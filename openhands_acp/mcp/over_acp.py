@@ -21,7 +21,9 @@ from mcp.shared.message import SessionMessage
 from mcp_types import CONNECTION_CLOSED
 
 from openhands_acp.engine.messages import JsonObject
+from openhands_acp.mcp.reading import answer_in
 
+_OVER: JsonObject = {"error": {"code": CONNECTION_CLOSED, "message": "the connection is over"}}
 _FAREWELL = 1.0
 """Seconds for the client to say that it has taken a connection's end in."""
 
@@ -33,9 +35,9 @@ class Channel(Protocol):
         """Return the connection's id. Raises ConnectionError."""
         ...
 
-    async def ask(self, connection_id: str, method: str, params: JsonObject | None) -> JsonObject: ...
-    def tell(self, connection_id: str, method: str, params: JsonObject | None) -> None: ...
-    async def disconnect(self, connection_id: str) -> None: ...
+    async def ask(self, connection_id: str, method: str, params: JsonObject | None, /) -> JsonObject: ...
+    def tell(self, connection_id: str, method: str, params: JsonObject | None, /) -> None: ...
+    async def disconnect(self, connection_id: str, /) -> None: ...
 
 
 @ClientTransport.register
@@ -76,7 +78,7 @@ class OverAcpTransport:
             for stream in (incoming, received, outgoing, sent):
                 stream.close()
             for answer in self._open.values():
-                answer.give({"error": {"code": CONNECTION_CLOSED, "message": "the connection is over"}})
+                answer.give(_OVER)
             with anyio.move_on_after(_FAREWELL, shield=True):
                 await self._channel.disconnect(self._connection_id)
 
@@ -91,8 +93,10 @@ class OverAcpTransport:
     async def asked(self, method: str, params: JsonObject | None) -> JsonObject:
         self._last_id += 1
         request_id, answer = f"acp-{self._last_id}", _Answer()
+        request = mcp_types.JSONRPCRequest(jsonrpc="2.0", id=request_id, method=method, params=cast("Any", params))
+        if not self._receive(request):
+            return _OVER
         self._open[request_id] = answer
-        self._receive(mcp_types.JSONRPCRequest(jsonrpc="2.0", id=request_id, method=method, params=cast("Any", params)))
         try:
             return await answer.wait()
         finally:
@@ -101,9 +105,14 @@ class OverAcpTransport:
     def told(self, method: str, params: JsonObject | None) -> None:
         self._receive(mcp_types.JSONRPCNotification(jsonrpc="2.0", method=method, params=cast("Any", params)))
 
-    def _receive(self, message: mcp_types.JSONRPCMessage) -> None:
-        if self._incoming is not None:
-            self._incoming.send_nowait(SessionMessage(message))
+    def _receive(self, message: mcp_types.JSONRPCMessage) -> bool:
+        """Tell whether there was somebody to take it: the client may still speak while the connection ends."""
+        try:
+            if self._incoming is not None:
+                self._incoming.send_nowait(SessionMessage(message))
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            return False
+        return self._incoming is not None
 
     # ---------------------------------------------------------------- we speak
 
@@ -127,8 +136,9 @@ class OverAcpTransport:
         try:
             with self._asked[request.id]:
                 answer = await self._channel.ask(self._connection_id, request.method, request.params)
-                message = {"jsonrpc": "2.0", "id": request.id, **answer}
-                self._receive(mcp_types.jsonrpc_message_adapter.validate_python(message, by_name=False))
+                message = answer_in({"jsonrpc": "2.0", "id": request.id, **answer})
+                assert message is not None, "it has an id, and a result or an error"
+                self._receive(message)
         finally:
             del self._asked[request.id]
 

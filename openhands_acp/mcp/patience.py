@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -12,10 +13,10 @@ import anyio
 class Patience:
     """A cancel scope (`scope`) whose deadline begins anew with each sign of life."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, is_held: Callable[[], bool] = lambda: False) -> None:
         self.seconds = seconds
         self.scope = anyio.CancelScope()
-        self._holds = 0
+        self._is_held = is_held
         self.renew()
 
     @property
@@ -23,23 +24,35 @@ class Patience:
         return self.scope.cancelled_caught
 
     def renew(self) -> None:
-        self.scope.deadline = math.inf if self._holds else anyio.current_time() + self.seconds
+        self.scope.deadline = math.inf if self._is_held() else anyio.current_time() + self.seconds
+
+
+@dataclass(slots=True)
+class Patiences:
+    """All that wait for one server, which may do one thing after the other."""
+
+    _waiting: set[Patience] = field(default_factory=set[Patience])
+    _holds: int = 0
+
+    @contextmanager
+    def waiting(self, seconds: float) -> Generator[Patience]:
+        patience = Patience(seconds, lambda: self._holds > 0)
+        self._waiting.add(patience)
+        try:
+            yield patience
+        finally:
+            self._waiting.discard(patience)
 
     @contextmanager
     def hold(self) -> Generator[None]:
-        """Let no time pass: what keeps the other is not their doing."""
-        self._holds += 1
-        self.renew()
+        """Let no time pass, for who begins to wait meanwhile, too: what keeps the server is not its doing."""
+        self._turn(1)
         try:
             yield
         finally:
-            self._holds -= 1
-            self.renew()
+            self._turn(-1)
 
-
-@contextmanager
-def hold_all(patiences: Iterable[Patience]) -> Generator[None]:
-    with ExitStack() as held:
-        for patience in tuple(patiences):
-            held.enter_context(patience.hold())
-        yield
+    def _turn(self, by: int) -> None:
+        self._holds += by
+        for patience in self._waiting:
+            patience.renew()

@@ -14,7 +14,11 @@ from openhands_acp.engine.messages import AssistantMessage, Image, JsonObject, P
 from openhands_acp.engine.servers import RemoteResult
 
 LONGEST = 4_000_000
-"""Characters of one result that are taken; whoever shows it cuts it further."""
+"""Characters of one result that are taken; whoever tells a model of it cuts it further, and keeps all of it."""
+_SHOWN = 100_000
+"""Characters of text for the person alone, and of structured content: in one message to the editor, and kept."""
+_SOUND_SIZE = 2 << 20
+"""Characters of Base64: of a longer one no editor is told (`acp.content`)."""
 _IMAGES = 20
 _IMAGE_SIZE = 7_000_000
 """Characters of Base64: more than 5 MB no provider takes."""
@@ -38,14 +42,14 @@ def from_call(result: mcp_types.CallToolResult) -> RemoteResult:
     # There is but one place for images, where both see them.
     images = [*told.images, *(image for image in shown.images if image not in told.images)]
     text = told.text() or _without_text(images)
-    seen = shown.text()
+    seen = shown.text(_SHOWN)
     return RemoteResult(
         text,
         # Sounds do not stand alone: some clients show none.
-        (*((ShownText(seen),) if seen and (seen != text or shown.sounds) else ()), *shown.sounds),
+        (*((ShownText(seen),) if seen and (shown.texts != told.texts or shown.sounds) else ()), *shown.sounds),
         tuple(images),
         result.is_error,
-        structured,
+        structured if structured is not None and len(json.dumps(structured)) <= _SHOWN else None,
     )
 
 
@@ -99,9 +103,9 @@ class _Gathered:
     images: list[Image] = field(default_factory=list[Image])
     sounds: list[ShownSound] = field(default_factory=list[ShownSound])
 
-    def text(self) -> str:
+    def text(self, longest: int = LONGEST) -> str:
         text = "\n".join(self.texts)
-        return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n[… {len(text) - LONGEST:,} characters left out …]"
+        return text if len(text) <= longest else f"{text[:longest]}\n[… {len(text) - longest:,} characters left out …]"
 
     def add(self, block: mcp_types.ContentBlock) -> None:
         match block:
@@ -111,7 +115,8 @@ class _Gathered:
                 self._add_image(block.mime_type, block.data, "an image")
             case mcp_types.AudioContent():
                 self.texts.append(f"(a sound, {block.mime_type}, {_size(block.data)})")
-                self.sounds.append(ShownSound(block.mime_type, block.data))
+                if len(block.data) <= _SOUND_SIZE:
+                    self.sounds.append(ShownSound(block.mime_type, block.data))
             case mcp_types.ResourceLink():
                 about = [each for each in (block.title or block.name, block.mime_type, block.description) if each]
                 self.texts.append(f"(a resource to read: {block.uri}; {', '.join(about)})")

@@ -1,37 +1,34 @@
 """A server as a program of this machine, as a transport of FastMCP: lines of JSON on its stdin and stdout.
 
-FastMCP's own would let a session's end wait for seconds, and kills no more than a process group. Lines that are no
-messages are kept for whoever asks why nothing works.
+FastMCP's own would let a session's end wait for seconds, and kills no more than a process group. The last line that
+was no message is kept for whoever asks why nothing works.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
-import mcp_types
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from fastmcp.client.transports import ClientTransport
 from mcp import ClientSession
 from mcp.shared.message import SessionMessage
-from pydantic import ValidationError
 
 from openhands_acp.engine.programs import Program
-from openhands_acp.mcp.config import ServerConfig
-
-logger = logging.getLogger(__name__)
+from openhands_acp.mcp.reading import message_in
 
 _LONGEST = 64 << 20
 """Bytes of one message; a server that sends more is not listened to any longer."""
 _LAST_LINES = 8
 """Of its stderr, where it is asked why nothing works."""
+_MOST_JUNK = 4 << 20
+"""Bytes of what is no message, one after the other, that are passed over."""
 _JUNK = 300
-"""Characters of what is no message that are worth telling."""
+"""Bytes of what is no message that are worth telling."""
 
 
 @ClientTransport.register
@@ -42,17 +39,15 @@ class StdioTransport:
 
     def __init__(
         self,
-        config: ServerConfig,
         start: Callable[[], Awaitable[Program]],
         started: Program | None,
         lost: Callable[[], None],
     ) -> None:
         """`started` is the program where it runs already; `lost` is told when it says no more."""
-        self._config = config
         self._start = start
         self._lost = lost
         self._program = started
-        self._junk = ""
+        self._junk = b""
         self._is_too_long = False
 
     @asynccontextmanager
@@ -91,37 +86,31 @@ class StdioTransport:
         if self._is_too_long:
             told.append(f"it sent a message of more than {_LONGEST >> 20} MB")
         if self._junk:
-            told.append(f"it prints on stdout what is not the protocol: {self._junk!r}")
+            told.append(f"it prints on stdout what is not the protocol: {self._junk.decode(errors='replace')!r}")
         said = self._program.said().splitlines()[-_LAST_LINES:]
         return "\n".join(["; ".join(filter(None, told)), *said]).rstrip()
 
     async def _listen(self, program: Program, to: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
-        line, looked = bytearray(), 0
+        line, junk = bytearray(), 0
         async with to:
-            while len(line) <= _LONGEST and (block := await program.receive()):
-                line += block
-                while (end := line.find(b"\n", looked)) >= 0:
-                    message = self._read(bytes(line[:end]))
-                    del line[: end + 1]
-                    looked = 0
-                    if message is not None:
+            while len(line) <= _LONGEST and junk <= _MOST_JUNK and (block := await program.receive()):
+                *whole, rest = block.split(b"\n")
+                for end in whole:
+                    line += end
+                    message = message_in(line)
+                    if message is None:
+                        junk += len(line)
+                        self._junk = bytes(line[:_JUNK]).strip() or self._junk
+                    else:
+                        junk = 0
                         with contextlib.suppress(anyio.BrokenResourceError):
                             await to.send(SessionMessage(message))
-                looked = len(line)
+                    line.clear()
+                line += rest
             self._is_too_long = len(line) > _LONGEST
             # First: whoever asks why is to hear how it ended.
             await program.end()
             self._lost()
-
-    def _read(self, line: bytes) -> mcp_types.JSONRPCMessage | None:
-        try:
-            return mcp_types.jsonrpc_message_adapter.validate_json(line, by_name=False)
-        except ValidationError:
-            text = line.decode(errors="replace").strip()
-            if text:
-                self._junk = text[:_JUNK]
-                logger.info("%s: no message: %s", self._config.name, self._junk)
-            return None
 
     async def _speak(self, program: Program, messages: MemoryObjectReceiveStream[SessionMessage]) -> None:
         async for message in messages:

@@ -115,6 +115,9 @@ class Supervised:
         while True:
             self._connected_at = math.inf
             is_hopeless = await self._live_through()
+            if self._status == "ready":
+                # It was lost before anybody knew that it was there.
+                self._unsettle("")
             is_steady = anyio.current_time() - self._connected_at > _STEADY
             failures = 1 if is_steady else failures + 1
             pause = self._doors.pauses[failures - 1] if failures <= len(self._doors.pauses) else None

@@ -30,42 +30,26 @@ class Way:
     """Tells whether the server knows this connection no more."""
 
 
-def way_to(
+async def way_to(
     config: ServerConfig, doors: ServerDoors, login: Login, lost: Callable[[], None], started: Program | None
 ) -> Way:
     """Make the way to a server, through its program if that runs already. `lost` is told when the server has gone."""
     match config.transport:
         case "stdio":
-            stdio = StdioTransport(config, lambda: start(config, doors), started, lost)
+            stdio = StdioTransport(lambda: start(config, doors), started, lost)
             # Registered as one, which no type checker sees.
             return Way(cast("ClientTransport", stdio), stdio.why)
-        case "http":
+        case "http" | "sse":
             seen = _Responses()
-            http = StreamableHttpTransport(
-                config.url,
-                dict(config.headers),
-                auth=_authorization(config, doors, login),
-                httpx_client_factory=seen.client,
-            )
-            return Way(http, seen.why, seen.wants_login, seen.is_forgotten)
-        case "sse":
-            seen = _Responses()
-            sse = SSETransport(
-                config.url,
-                dict(config.headers),
-                auth=_authorization(config, doors, login),
-                httpx_client_factory=seen.client,
-            )
-            return Way(sse, seen.why, seen.wants_login, seen.is_forgotten)
+            kind = StreamableHttpTransport if config.transport == "http" else SSETransport
+            auth = None if doors.authorize is None else await doors.authorize(config, login)
+            web = kind(config.url, dict(config.headers), auth=auth, httpx_client_factory=seen.client)
+            return Way(web, seen.why, seen.wants_login, seen.is_forgotten)
         case "acp":
             assert doors.over_acp is not None, "whoever takes such servers in has a way to them"
             return Way(doors.over_acp(config), str)
         case _:
             assert_never(config.transport)
-
-
-def _authorization(config: ServerConfig, doors: ServerDoors, login: Login) -> httpx2.Auth | None:
-    return None if doors.authorize is None else doors.authorize(config, login)
 
 
 @dataclass(slots=True)

@@ -5,6 +5,8 @@ Knows no server: `hands.servers` calls it, after asking.
 
 from __future__ import annotations
 
+import json
+
 from openhands_acp.engine.cards import CallKind, Card, ShownText
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.ports import ToolSpec
@@ -15,6 +17,7 @@ from openhands_acp.engine.toolbox import Unusable
 from openhands_acp.tools.bounds import Bounded
 from openhands_acp.tools.long_results import told as told_of
 from openhands_acp.tools.remote_schemas import Arguments, BadSchema, as_json, told
+from openhands_acp.tools.terminal_words import title
 
 _DESCRIPTION = 8_000
 """Characters of a description: it is in every request."""
@@ -68,8 +71,11 @@ def title_of(tool: RemoteTool) -> str:
 
 
 def _card(tool: RemoteTool, arguments: JsonObject) -> Card:
-    said = fenced(as_json(arguments), "json") if arguments else "Without arguments."
-    return Card(title_of(tool), _kind(tool), (), (ShownText(said),))
+    if not arguments:
+        return Card(title_of(tool), _kind(tool), (), (ShownText("Without arguments."),))
+    # Some editors show the title of what they ask about, and no more.
+    whole = f"{title_of(tool)} {title(json.dumps(arguments, ensure_ascii=False))}"
+    return Card(whole, _kind(tool), (), (ShownText(fenced(as_json(arguments), "json")),))
 
 
 def _kind(tool: RemoteTool) -> CallKind:

@@ -40,17 +40,22 @@ class Arguments:
             kind.check_schema(schema)
         except SchemaError as error:
             raise BadSchema(f"{_place(error.absolute_path)}: {_brief(error.message)}") from error
+        except RecursionError as error:
+            raise BadSchema("it is nested too deeply") from error
         # A server's expression could run for ever here; it checks them itself.
         lenient = cast("Any", validators).extend(kind, {"pattern": _passed, "patternProperties": _passed})
         self._schema = schema
         self._validator: Any = lenient(schema, registry=cast("Any", Registry)())
 
     def faults(self, arguments: JsonObject) -> list[str]:
-        """Say what is wrong, in words for a model; what a schema refers to elsewhere is the server's to check."""
+        """Say what is wrong, in words for a model.
+
+        What a schema refers to elsewhere, or to itself without end, is the server's to check.
+        """
         try:
             errors = cast("Iterable[ValidationError]", self._validator.iter_errors(arguments))
             return [_fault(error) for error, _ in zip(errors, range(_MOST), strict=False)]
-        except Unresolvable:
+        except (Unresolvable, RecursionError):
             return []
 
     def given(self, arguments: JsonObject) -> JsonObject:

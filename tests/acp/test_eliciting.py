@@ -70,7 +70,19 @@ async def test_what_is_no_consent_is_none(answer: Any, reply: Reply) -> None:
     assert await Wire(answer).person(BOTH).visit(LINK) == reply
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "javascript:alert(1)", "vscode://x", "no address"])
+async def test_a_page_is_shown_with_the_call_that_it_belongs_to() -> None:
+    wire = Wire({"action": "accept"})
+    await wire.person(BOTH).visit(replace(LINK, tool_call_id="call-1"))
+    assert wire.said[0][1]["toolCallId"] == "call-1"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("file:///etc/passwd", "javascript:alert(1)", "vscode://x", "no address", "https://", "https://a b.example"),
+        *("https://[bad/x", "https://bank.example@evil.example/", "https://bank.example:x@evil.example/"),
+    ],
+)
 async def test_only_pages_of_the_web_are_shown(url: str) -> None:
     wire = Wire({"action": "accept"})
     assert await wire.person(BOTH).visit(replace(LINK, url=url)) == "unable"

@@ -1,7 +1,8 @@
-// The official TypeScript SDK as a client. Reads {command, args, env, cases: {name: {prompt, answer, cancelAt, cwd}},
-// again: {...}, goesOn: "name", last: {...}} on stdin, plays every case in a session of its own, takes that of `again` up
-// again in every way there is, leaves in the middle of the last, and prints as JSON what each saw, every message of the server that the SDK refused (its zod validation reports those on the console),
-// how the server ended, and the whole wire.
+// The official TypeScript SDK as a client. Reads on stdin {command, args, env, cases: {name: {prompt, answer, cancelAt,
+// mcpServers, forms, available, cwd}}, again: {...}, goesOn: "name", last: {...}}, plays every case in a session of its
+// own, takes that of `again` up again in every way there is, leaves in the middle of the last, and prints as JSON what
+// each saw, every message of the server that the SDK refused (its zod validation reports those on the console), how the
+// server ended, and the whole wire.
 
 import { spawn } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
@@ -40,7 +41,16 @@ class Session {
   constructor(id, played) {
     Object.assign(this, { id, played });
     this.begun = new Promise((resolve) => (this.begin = resolve));
-    this.seen = { stopReason: "", text: "", calls: [], questions: [], wrote: [], available: [] };
+    this.seen = {
+      stopReason: "",
+      text: "",
+      calls: [],
+      questions: [],
+      wrote: [],
+      available: [],
+      forms: [],
+      completed: [],
+    };
     this.calls = new Map();
     this.announced = new Promise((resolve) => (this.announce = resolve));
   }
@@ -60,7 +70,8 @@ class Session {
       }
       case "available_commands_update":
         this.seen.available = update.availableCommands.map(({ name }) => name);
-        return this.announce();
+        // A server is there with its prompts.
+        return this.seen.available.length === this.played.available.length && this.announce();
     }
   }
 
@@ -86,6 +97,16 @@ const app = acp
     const { optionId } = params.options.find(({ kind }) => kind === played.answer);
     return { outcome: { outcome: "selected", optionId } };
   })
+  .onRequest(CLIENT.elicitation.create, ({ params }) => {
+    const { seen, played } = sessions.get(params.sessionId);
+    const what = params.mode === "form" ? Object.keys(params.requestedSchema.properties) : params.url;
+    seen.forms.push([params.mode, params.message, what]);
+    return played.forms[seen.forms.length - 1];
+  })
+  .onNotification(CLIENT.elicitation.complete, ({ params }) => {
+    // It names no session.
+    [...sessions.values()].at(-1).seen.completed.push(params.elicitationId);
+  })
   .onRequest(CLIENT.fs.readTextFile, async ({ params }) => {
     try {
       return { content: await readFile(params.path, "utf8") };
@@ -101,7 +122,10 @@ const app = acp
   });
 
 async function open(played) {
-  const { sessionId } = await agent.request(AGENT.session.new, { cwd: played.cwd, mcpServers: [] });
+  const { sessionId } = await agent.request(AGENT.session.new, {
+    cwd: played.cwd,
+    mcpServers: played.mcpServers,
+  });
   const session = new Session(sessionId, played);
   sessions.set(sessionId, session);
   await session.announced;
@@ -173,7 +197,7 @@ async function refusal(request) {
 const { agent } = app.connect(tapped);
 const { protocolVersion } = await agent.request(AGENT.initialize, {
   protocolVersion: acp.PROTOCOL_VERSION,
-  clientCapabilities: { fs: { readTextFile: true, writeTextFile: true } },
+  clientCapabilities: { fs: { readTextFile: true, writeTextFile: true }, elicitation: { form: {}, url: {} } },
   clientInfo: { name: "openhands-acp-tests", version: "0" },
 });
 const wrongCwd = await refusal(agent.request(AGENT.session.new, { cwd: "not/absolute", mcpServers: [] }));

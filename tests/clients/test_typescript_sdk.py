@@ -12,25 +12,29 @@ from typing import Any
 import pytest
 
 from tests.clients.scenarios import (
+    ASKS,
     CASES,
     COMMANDS,
     FILE,
     GOES_ON,
+    LEARNT,
+    OFFERED,
     RETOLD,
     SLEEP,
     TAKEN_UP,
     UNENDED,
     Seen,
     folder_for,
+    learnt,
 )
 from tests.harness.monitor import Monitor
-from tests.harness.process import CANARY, command, environment, processes_with, with_provider, without_titles
+from tests.harness.process import AT_ONCE, CANARY, command, environment, processes_with, with_provider, without_titles
 from tests.harness.provider import Provider
+from tests.harness.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
-SECONDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +65,7 @@ def summary(provider: Provider, home: Path) -> dict[str, Any]:
         input=json.dumps(given),
         capture_output=True,
         text=True,
-        timeout=SECONDS,
+        timeout=PATIENCE,
         check=False,
     )
     assert (driven.returncode, driven.stderr) == (0, ""), driven
@@ -75,8 +79,14 @@ def test_the_client_sees_what_every_client_sees(summary: dict[str, Any], home: P
     assert (home / name.replace(" ", "-") / FILE).read_text() == CASES[name].after
 
 
+def test_the_model_learns_what_the_person_answered(summary: dict[str, Any], provider: Provider) -> None:
+    assert ASKS in summary["seen"]
+    bodies = [request.body for request in provider.requests if CASES[ASKS].prompt in str(request.body["messages"])]
+    assert learnt(bodies[-1]) == LEARNT
+
+
 def test_a_session_is_taken_up_in_every_way_and_deleted(summary: dict[str, Any]) -> None:
-    nothing = Seen(stopReason="", text="", calls=[], questions=[], wrote=[], available=COMMANDS)
+    nothing = Seen(stopReason="", text="", calls=[], questions=[], wrote=[], available=COMMANDS, forms=[], completed=[])
     assert summary["again"] == {
         "loaded": {"mode": "always-ask", "seen": RETOLD},
         "resumed": {"mode": "always-ask", "seen": nothing},
@@ -100,7 +110,7 @@ def test_the_sdk_refuses_no_message(summary: dict[str, Any]) -> None:
 
 
 def test_the_whole_conversation_keeps_the_rules(summary: dict[str, Any]) -> None:
-    monitor = Monitor(frozenset({"fs/read_text_file", "fs/write_text_file"}))
+    monitor = Monitor(OFFERED)
     for direction, message in summary["wire"]:
         (monitor.sent if direction == "sent" else monitor.received)(message)
     assert (len(summary["wire"]) > 50, monitor.problems) == (True, [])
@@ -109,8 +119,8 @@ def test_the_whole_conversation_keeps_the_rules(summary: dict[str, Any]) -> None
 def test_the_server_ends_with_its_input_in_the_middle_of_a_stream(summary: dict[str, Any], provider: Provider) -> None:
     sys.stdout.write(f"gone after {summary['exit']['seconds']:.3f} s\n")
     assert (summary["exit"]["code"], processes_with(SLEEP)) == (0, [])
-    assert summary["exit"]["seconds"] < 2
-    assert provider.requests[-1].hung_up.wait(SECONDS)
+    assert summary["exit"]["seconds"] < AT_ONCE
+    assert provider.requests[-1].hung_up.wait(PATIENCE)
 
 
 def test_the_key_is_nowhere_but_at_the_provider(summary: dict[str, Any], home: Path, provider: Provider) -> None:

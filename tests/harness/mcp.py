@@ -19,10 +19,9 @@ from openhands_acp.local.programs import LocalPrograms
 from openhands_acp.mcp.client import McpServers
 from openhands_acp.mcp.config import ServerConfig
 from openhands_acp.mcp.doors import ServerDoors
+from tests.harness.waiting import PATIENCE
 
 SERVERS = Path(__file__).parent / "mcp_servers"
-PATIENCE = 120.0
-"""Seconds for anything here: on a busy machine FastMCP alone takes many to be imported."""
 
 
 def everyday(**more: Any) -> ServerConfig:
@@ -44,7 +43,9 @@ async def served(
     root: Path,
     person: Person | None = None,
     sample: Sample | None = None,
+    *,
     pauses: tuple[float, ...] = (),
+    breath: float = 0.01,
 ) -> AsyncGenerator[McpServers]:
     """Run the servers, and wait until each is connected or has failed."""
     doors = ServerDoors(
@@ -53,6 +54,7 @@ async def served(
         person or Nobody(),
         sample,
         first_wait=PATIENCE,
+        breath=breath,
         pauses=pauses,
     )
     servers = McpServers(doors)

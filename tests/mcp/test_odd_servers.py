@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from openhands_acp.engine.servers import RemoteFailure, ServerState
+from openhands_acp.engine.person import Filled, Link, Reply
+from openhands_acp.engine.remote_requests import RemoteRequests
+from openhands_acp.engine.servers import RemoteFailure, Sampled, SampleRefused, SampleRequest, ServerState
 from openhands_acp.local.processes import descendants, look
 from openhands_acp.mcp.config import ServerConfig
-from tests.harness.mcp import PATIENCE, called, misbehaving, named, served
-from tests.harness.waiting import until
+from tests.harness.mcp import Clerk, called, misbehaving, named, served
+from tests.harness.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
@@ -66,6 +69,24 @@ async def test_those_that_fail_do_not_keep_the_others(tmp_path: Path) -> None:
         assert (await called(servers, "echo")).text.isdecimal()
         servers.configure([slow])
         assert servers.tools() == ()
+
+
+async def test_one_that_prints_without_end_keeps_nobody_from_anything(tmp_path: Path) -> None:
+    floods = [
+        ServerConfig("out", "", "stdio", "sh", ("-c", "yes junk"), connect_timeout=PATIENCE),
+        ServerConfig("err", "", "stdio", "sh", ("-c", "head -c 9999999 /dev/zero >&2; cat"), connect_timeout=0.3),
+        ServerConfig("line", "", "stdio", "sh", ("-c", "tr '\\0' x < /dev/zero"), connect_timeout=PATIENCE),
+    ]
+    async with served([*floods, misbehaving("well")], tmp_path) as servers:
+        assert (await called(servers, "echo")).text.isdecimal()
+        first = [state.error.partition("\n")[0].partition(";")[0] for state in servers.states()]
+    assert first == [
+        f"{NOT_THE_PROTOCOL}: 'junk'",
+        "it did not answer within 0.3 s",
+        "it sent a message of more than 64 MB",
+        "",
+    ]
+    assert _running() == []
 
 
 async def test_junk_between_the_messages_is_passed_over(tmp_path: Path) -> None:
@@ -155,6 +176,114 @@ async def test_a_tool_of_a_server_that_is_gone_says_so(tmp_path: Path) -> None:
             await servers.call(tool, {}, _nobody)
         with anyio.fail_after(PATIENCE):
             await until(lambda: not _running())
+
+
+async def test_bytes_that_are_no_text_and_answers_that_make_no_sense_keep_nobody_waiting(tmp_path: Path) -> None:
+    async with served([misbehaving("answers oddly")], tmp_path) as servers:
+        texts = [(await called(servers, "echo")).text for _ in range(2)]
+        assert texts == ["caf\ufffd", "half ?"]
+        for _ in range(2):
+            with pytest.raises(RemoteFailure, match="its answer is not as the protocol has it"):
+                await called(servers, "echo")
+
+
+async def test_prompts_that_are_not_as_the_protocol_has_it_are_told_and_the_tools_work(tmp_path: Path) -> None:
+    async with served([misbehaving("has wrong prompts")], tmp_path) as servers:
+        (state,) = servers.states()
+        assert (state.status, state.tools, state.prompts) == ("ready", 1, 0)
+        assert state.error.startswith("its prompts are left out, for they are not as the protocol has it (prompts.0")
+        assert (await called(servers, "echo")).text.isdecimal()
+
+
+async def test_one_that_tells_of_changes_whenever_it_is_asked_is_not_asked_without_end(tmp_path: Path) -> None:
+    async with served([misbehaving("changes whenever it is asked")], tmp_path, breath=PATIENCE) as servers:
+        await until(servers.tools)
+        asked = [(await called(servers, "echo")).text for _ in range(20)]
+        assert asked[-1] == "2"
+
+
+async def test_one_that_is_lost_as_soon_as_it_is_known_is_being_connected(tmp_path: Path) -> None:
+    async with served([misbehaving("exits when it is known")], tmp_path, pauses=(PATIENCE,)) as servers:
+        await until(lambda: [state.status for state in servers.states()] in (["connecting"], ["failed"]))
+
+
+async def test_the_person_is_sent_to_a_page_that_a_call_needs_first(tmp_path: Path) -> None:
+    clerk = Clerk(Filled())
+    async with served([misbehaving("wants a page first")], tmp_path, clerk) as servers:
+        with pytest.raises(RemoteFailure, match="the person has to do something on a page first, and is opening it"):
+            await called(servers, "echo")
+        assert clerk.asked == [Link("Pay first.", "https://pay.example/1", "odd:page-1", "odd")]
+        assert (await called(servers, "echo")).text.isdecimal()
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        ("declined", "the person has to do something on a page first, and does not want to"),
+        ("unable", "the person has to open https://pay.example/1 first; tell them, and try again"),
+    ],
+)
+async def test_a_page_that_nobody_visits_is_told(reply: Reply, words: str, tmp_path: Path) -> None:
+    async with served([misbehaving("wants a page first")], tmp_path, Clerk(reply)) as servers:
+        with pytest.raises(RemoteFailure) as failure:
+            await called(servers, "echo")
+        assert str(failure.value) == f"the server 'odd' did not do it: {words}"
+
+
+async def test_changes_are_heard_of_a_server_that_tells_of_them_only_who_listens(tmp_path: Path) -> None:
+    async with served([misbehaving("speaks the newest protocol only")], tmp_path, pauses=(0.01,)) as servers:
+        # The server ends the first time that it is listened to, and tells of nothing before the second.
+        while [tool.name for tool in servers.tools()] != ["echo", "more"]:
+            assert (await called(servers, "echo")).text == "new"
+
+
+async def test_the_model_is_not_to_be_had_outside_of_calls_nor_with_tools(tmp_path: Path) -> None:
+    requests = RemoteRequests()
+    async with served([misbehaving("samples")], tmp_path, sample=requests.sample) as servers:
+        plain = json.loads((await called(servers, "echo")).text)
+        with_tools = json.loads((await called(servers, "echo", {"tools": []})).text)
+        nobody_calls = {"code": -32602, "message": "no call of this server is running"}
+        # This call is none that the engine knows of.
+        assert plain == {"unasked": nobody_calls, "asked": nobody_calls}
+        assert with_tools["asked"] == {
+            "code": -32602,
+            "message": "this client has no `sampling.tools`: ask without tools",
+        }
+
+
+async def test_a_server_hears_of_a_no_in_the_protocols_number(tmp_path: Path) -> None:
+    async def refuse(_request: SampleRequest) -> Sampled:
+        raise SampleRefused("the person said no", "declined")
+
+    async with served([misbehaving("samples")], tmp_path, sample=refuse) as servers:
+        answers = json.loads((await called(servers, "echo")).text)
+        assert answers["asked"] == {"code": -1, "message": "the person said no"}
+
+
+async def test_no_more_is_offered_than_there_is(tmp_path: Path) -> None:
+    requests = RemoteRequests()
+    async with served([misbehaving("says what it was offered")], tmp_path, sample=requests.sample) as servers:
+        assert json.loads((await called(servers, "echo")).text) == {
+            "elicitation": {"form": {}, "url": {}},
+            # Without `tools`, and without `context`.
+            "sampling": {},
+            "roots": {"listChanged": True},
+        }
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://127.0.0.1:9/mcp?key=k3y", "http://127.0.0.1:9/mcp?[secret] cannot be reached"),
+        ("http://me:pass@127.0.0.1:9/mcp", "http://127.0.0.1:9/mcp cannot be reached"),
+        ("http://\x00/mcp", "'http://\\x00/mcp' is no address: Invalid non-printable ASCII character in URL"),
+        ("http://[bad/mcp", "[secret] cannot be reached"),
+    ],
+)
+async def test_an_address_is_told_without_its_keys(url: str, reason: str, tmp_path: Path) -> None:
+    async with served([ServerConfig("odd", "", "http", url=url)], tmp_path) as servers:
+        (state,) = servers.states()
+        assert (state.status, state.error[: len(reason)]) == ("failed", reason)
 
 
 async def _nobody(_words: str) -> None:

@@ -7,7 +7,7 @@ import math
 import anyio
 import pytest
 
-from openhands_acp.mcp.patience import Patience, hold_all
+from openhands_acp.mcp.patience import Patience, Patiences
 
 pytestmark = pytest.mark.anyio
 
@@ -27,9 +27,13 @@ async def test_a_sign_of_life_begins_it_anew() -> None:
     assert patience.scope.deadline > first
 
 
-async def test_no_time_passes_while_somebody_is_asked() -> None:
-    patiences = [Patience(50), Patience(60)]
-    with hold_all(patiences), patiences[0].hold():
-        patiences[0].renew()
-        assert [patience.scope.deadline for patience in patiences] == [math.inf, math.inf]
-    assert all(patience.scope.deadline < math.inf for patience in patiences)
+async def test_no_time_passes_while_somebody_is_asked_for_those_who_begin_to_wait_then_too() -> None:
+    patiences = Patiences()
+    with patiences.waiting(50) as first:
+        with patiences.hold(), patiences.waiting(60) as second:
+            with patiences.hold():
+                first.renew()
+            assert [patience.scope.deadline for patience in (first, second)] == [math.inf, math.inf]
+        assert first.scope.deadline < math.inf
+        with patiences.waiting(60) as third:
+            assert third.scope.deadline < math.inf

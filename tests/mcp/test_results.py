@@ -50,8 +50,21 @@ LARGE = {"type": "image", "data": "A" * 8_000_000, "mimeType": "image/png"}
             {"content": [text("x" * (LONGEST + 5))]},
             RemoteResult("x" * LONGEST + "\n[… 5 characters left out …]"),
         ),
+        # What goes to the editor in one message is bounded.
+        (
+            {"content": [text("y" * 100_005, annotations={"audience": ["user"]})]},
+            RemoteResult("(nothing)", (ShownText("y" * 100_000 + "\n[… 5 characters left out …]"),)),
+        ),
+        (
+            {"content": [text("much")], "structuredContent": {"result": "z" * 100_000}},
+            RemoteResult('much\n{\n  "result": "' + "z" * 100_000 + '"\n}'),
+        ),
+        (
+            {"content": [{"type": "audio", "mimeType": "audio/wav", "data": "A" * 16_000_000}]},
+            RemoteResult("(a sound, audio/wav, 12,000 kB)"),
+        ),
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_a_call_comes_to(answer: dict[str, Any], result: RemoteResult) -> None:
     assert from_call(mcp_types.CallToolResult.model_validate(answer)) == result

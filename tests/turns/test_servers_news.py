@@ -263,12 +263,12 @@ Fit, too, but are not added; search for their names to add them:
 """)
         await running.prompt("/context")
         assert said(running)[-1] == snapshot("""\
-**4.4k** of 200k tokens that fake/model can read are in use (2 %). From 160k on, older parts are summed up; `/compact` does it now.
+**4.3k** of 200k tokens that fake/model can read are in use (2 %). From 160k on, older parts are summed up; `/compact` does it now.
 
 | What | Tokens, about | Share |
 | --- | ---: | ---: |
 | System prompt | 4 | < 1 % |
-| Tools, built in (12) | 3.6k | 2 % |
+| Tools, built in (12) | 3.5k | 2 % |
 | Tools of MCP servers (2) | 573 | < 1 % |
 | Your messages | 22 | < 1 % |
 | The agent's messages | 2 | < 1 % |

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.harness.mcp_servers import plain
 from tests.harness.process import SETTINGS, Server, eventually, with_provider
 from tests.harness.provider import Provider
@@ -23,6 +25,7 @@ def script(body: dict[str, Any]) -> Reply:
     return [Call("plain__tell", {"variable": "GREETING"})] if is_asked else [Text(body["messages"][-1]["content"])]
 
 
+@pytest.mark.slow
 def test_the_provider_is_told_of_the_editors_tools_in_every_request_also_when_taken_up_again(tmp_path: Path) -> None:
     home, project = tmp_path / "home", tmp_path / "project"
     project.mkdir()
