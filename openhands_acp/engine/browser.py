@@ -96,7 +96,7 @@ class Browser(Protocol):
     async def spot(self, element: int | None = None) -> Spot: ...
 
     async def content(self) -> Page:
-        """Return the page that is shown, as it is by now."""
+        """Return the page that is shown, as it is by now. Raises MovedElsewhere as `do` does."""
         ...
 
     async def end(self) -> None:

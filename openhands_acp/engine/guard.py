@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from anyio import to_thread
 
@@ -36,6 +36,7 @@ from openhands_acp.engine.policy import (
     wider_rule_for,
 )
 from openhands_acp.engine.ports import (
+    Answer,
     Command,
     DirEntry,
     Dismissed,
@@ -56,6 +57,9 @@ from openhands_acp.engine.search import Matches, Paths, Query, Search
 from openhands_acp.engine.spelling import fenced, lf
 from openhands_acp.engine.tool import Rejected
 
+_ONCE_OR_NOT = Option("allow_once", "Allow once"), Option("reject_once", "Reject")
+_Rules: TypeAlias = Mapping[Answer, str | None]
+_NO_RULES: _Rules = {}
 _NO = "the person said no to this. Do not try it again another way; ask or go on without it"
 
 
@@ -73,7 +77,11 @@ class Guard:
     permissions: Permissions
     emit: Callable[[Event], str]
     readable: tuple[AbsPath, ...] = ()
-    """Folders besides the roots that hold nothing but the session's own: reading there never asks."""
+    """Files and folders besides the roots of which the model was told: reading there never asks."""
+    hook_asks: str = ""
+    """Why a hook wants the person to be asked, once in this call, whatever the mode says; empty: none does."""
+    only_looks: bool = False
+    """The call changes nothing, so that to read is all that a hook can want asked about."""
     _allowed: list[Card] = field(default_factory=list[Card])
     """What the person saw as a whole, and allowed."""
 
@@ -87,10 +95,11 @@ class Guard:
         `shown` is what exactly would happen: the person sees it in the question itself.
         `again`: it is what this call was permitted a moment ago, so the person is not asked twice.
         """
-        if isinstance(effect, Read) and is_inside(effect.path, self.readable):
-            return
         verdict = self._verdict(effect)
         match verdict:
+            case Allow() if self._is_insisted() and (self.only_looks or not isinstance(effect, Read)):
+                # What a call reads before it changes something is no question yet: the change is.
+                await self._ask(effect, shown, card)
             case Allow():
                 # Looking first is not yet doing: a call that reads before it writes stays pending.
                 if not isinstance(effect, Read):
@@ -100,21 +109,43 @@ class Guard:
             case Ask() if again:
                 self.emit(CallProgress(self.tool_call_id, shown or None))
             case Ask():
-                await self._ask(effect, shown, card or (replace(self.card, shown=shown) if shown else self.card))
+                await self._ask(effect, shown, card)
             case _:
                 assert_never(verdict)
+
+    async def insist(self) -> None:
+        """Ask about the call as a whole, if a hook wants the person to be asked and they were not yet."""
+        if self._is_insisted():
+            await self._put(self.card, (), _ONCE_OR_NOT)
+
+    def _is_insisted(self) -> bool:
+        return bool(self.hook_asks) and not self._allowed
 
     def allowed_in_another_shell(self, effect: Execute) -> bool:
         """Tell whether the person will be asked only because the shell is not the one that they allowed it for."""
         return isinstance(self._verdict(effect), Ask) and covered_in_another_shell(effect, self.rules())
 
     def _verdict(self, effect: Effect) -> Verdict:
+        if isinstance(effect, Read) and is_inside(effect.path, self.readable):
+            return Allow()
         return decide(self.mode(), effect, risk=self.risk, roots=self.roots, rules=self.rules())
 
-    async def _ask(self, effect: Effect, shown: tuple[Shown, ...], card: Card) -> None:
-        question = Question(self.tool_call_id, card, self.raw_input, self._options(effect))
-        answer = await self.permissions.ask(question)
-        rules = {"allow_always": rule_for(effect), "allow_widely": wider_rule_for(effect)}
+    async def _ask(self, effect: Effect, shown: tuple[Shown, ...], whole: Card | None) -> None:
+        card = whole or (replace(self.card, shown=shown) if shown else self.card)
+        if self._is_insisted():
+            # It asks again next time, whatever is allowed for good.
+            await self._put(card, shown, _ONCE_OR_NOT)
+            return
+        rules: _Rules = {"allow_always": rule_for(effect), "allow_widely": wider_rule_for(effect)}
+        await self._put(card, shown, self._options(effect), rules)
+
+    async def _put(
+        self, card: Card, shown: tuple[Shown, ...], options: tuple[Option, ...], rules: _Rules = _NO_RULES
+    ) -> None:
+        """Put the question. Raises Rejected and Dismissed."""
+        why = [ShownText(f"A hook wants you to be asked: {self.hook_asks}")] if self._is_insisted() else []
+        asked = replace(card, shown=(*card.shown, *why))
+        answer = await self.permissions.ask(Question(self.tool_call_id, asked, self.raw_input, options))
         self.emit(PermissionDecided(self.tool_call_id, answer, rules.get(answer)))
         match answer:
             case "allow_once" | "allow_always" | "allow_widely":
@@ -132,7 +163,8 @@ class Guard:
         always = Option("allow_always", rule_in_words(rule_for(effect), effect, path))
         wider = wider_rule_for(effect)
         widely = [Option("allow_widely", rule_in_words(wider, effect, path))] if wider is not None else []
-        return Option("allow_once", "Allow once"), always, *widely, Option("reject_once", "Reject")
+        once, reject = _ONCE_OR_NOT
+        return once, always, *widely, reject
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +260,8 @@ class GuardedTerminals:
     async def attend(self, job: str, keys: str, sink: Sink, patience: Patience) -> Exit | Running:
         lines = {each.id: each.line for each in self.terminals.jobs()}
         if keys in ("", INTERRUPT) or job not in lines:
-            # To look, and to stop what was allowed, asks nobody.
+            # To look, and to stop what was allowed, asks nobody but for a hook.
+            await self.guard.insist()
             self.guard.emit(CallProgress(self.guard.tool_call_id))
         else:
             await self.guard.permit(Type(lines[job], keys), _typed(lines[job], keys))
@@ -238,6 +271,7 @@ class GuardedTerminals:
         return self.terminals.jobs()
 
     async def end(self, job: str | None = None) -> None:
+        await self.guard.insist()
         self.guard.emit(CallProgress(self.guard.tool_call_id))
         await self.terminals.end(job)
 

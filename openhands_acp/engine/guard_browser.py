@@ -8,11 +8,12 @@ from openhands_acp.engine.browser import Browser, Click, Open, Sight, Spot, Step
 from openhands_acp.engine.cards import ShownText
 from openhands_acp.engine.events import CallProgress
 from openhands_acp.engine.guard import Guard
-from openhands_acp.engine.guard_web import host_of, spelt
+from openhands_acp.engine.guard_web import host_of, named, spelt
 from openhands_acp.engine.policy import Fetch
 from openhands_acp.engine.web import MovedElsewhere, Page, Unreachable
 
 _MOVES = 5
+_ENDLESS = "the page leads from host to host without end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +23,26 @@ class GuardedBrowser:
 
     async def do(self, step: Step) -> Sight:
         await self._permit(step)
+        try:
+            return await self.browser.do(step)
+        except MovedElsewhere as moved:
+            return await self._opened(moved)
+
+    async def _opened(self, moved: MovedElsewhere) -> Sight:
+        """Open where a page leads, once that is permitted, and where that leads in turn."""
         for _ in range(_MOVES):
+            shown = ShownText(f"Open {named(moved.url)}, where this leads to")
+            await self.guard.permit(Fetch(host_of(moved.url)), shown)
             try:
-                return await self.browser.do(step)
-            except MovedElsewhere as moved:
-                shown = ShownText(f"Open {spelt(moved.url)}, where this leads to")
-                await self.guard.permit(Fetch(host_of(moved.url)), shown)
-                step = Open(moved.url)
-        raise Unreachable("the page leads from host to host without end")
+                return await self.browser.do(Open(moved.url))
+            except MovedElsewhere as further:
+                moved = further
+        raise Unreachable(_ENDLESS)
 
     async def _permit(self, step: Step) -> None:
         match step:
             case Open(url):
-                await self.guard.permit(Fetch(host_of(url)), ShownText(f"Open {spelt(url)} in a browser"))
+                await self.guard.permit(Fetch(host_of(url)), ShownText(f"Open {named(url)} in a browser"))
             case Click(element):
                 spot = await self.browser.spot(element)
                 what = f"Click {spelt(spot.element)} on {spelt(spot.url)}"
@@ -52,7 +60,12 @@ class GuardedBrowser:
 
     async def content(self) -> Page:
         self.guard.emit(CallProgress(self.guard.tool_call_id))
-        return await self.browser.content()
+        for _ in range(_MOVES):
+            try:
+                return await self.browser.content()
+            except MovedElsewhere as moved:
+                await self._opened(moved)
+        raise Unreachable(_ENDLESS)
 
     async def end(self) -> None:
         await self.browser.end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from unicodedata import normalize
 from urllib.parse import urlsplit
 
 from openhands_acp.engine.cards import ShownText
@@ -19,19 +20,19 @@ class GuardedWeb:
     guard: Guard
 
     async def fetch(self, url: str) -> Page:
-        where = f"Fetch {spelt(url)}"
+        where = f"Fetch {named(url)}"
         for _ in range(_MOVES):
             await self.guard.permit(Fetch(host_of(url)), ShownText(where))
             try:
                 return await self.web.fetch(url)
             except MovedElsewhere as moved:
-                where = f"Fetch {spelt(moved.url)}, where {spelt(url)} leads to"
+                where = f"Fetch {named(moved.url)}, where {spelt(url)} leads to"
                 url = moved.url
         raise Unreachable(f"{url} leads from host to host without end")
 
 
 def host_of(url: str) -> str:
-    """Name what is asked for: the host, with the port if the address has one. Raises Unreachable."""
+    """Name what is asked for: the host as it is sent, with the port if the address has one. Raises Unreachable."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -39,7 +40,20 @@ def host_of(url: str) -> str:
         raise Unreachable(f"{url!r} is not an address of the web ({error})") from error
     if parts.scheme not in ("http", "https") or not host:
         raise Unreachable(f"{url!r} is not an address of the web: it must begin with https:// or http://")
+    host = _in_ascii(host)
     return host if port is None else f"{host}:{port}"
+
+
+def _in_ascii(host: str) -> str:
+    """Spell a host as it is sent: letters of two alphabets may look the same."""
+    labels = normalize("NFKC", host).lower().split(".")
+    return ".".join(each if each.isascii() else f"xn--{each.encode('punycode').decode('ascii')}" for each in labels)
+
+
+def named(url: str) -> str:
+    """Spell an address for the person, and its host where that could be taken for another. Raises Unreachable."""
+    host = host_of(url)
+    return spelt(url) if url.isascii() or "xn--" not in host else f"{spelt(url)} (the host {spelt(host)})"
 
 
 def spelt(text: str) -> str:

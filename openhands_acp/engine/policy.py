@@ -18,6 +18,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
+from openhands_acp.engine import authority
 from openhands_acp.engine.events import Risk
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.paths import AbsPath, is_inside
@@ -109,27 +110,6 @@ _PLAN = (
 _PLAIN = re.compile(r"""(?:[\w./:@%,+=-]|'[^'\n]*'|"[^"\\$`!\n]*"|[ \t])+""")
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_WITH_SUBCOMMANDS = _words(
-    """
-    git npm pnpm yarn bun cargo go uv pip poetry pdm hatch dotnet docker podman kubectl helm terraform gh brew apt
-    apt-get dnf mvn gradle rustup conda composer bundle rails mix
-    """
-)
-# Programs whose arguments carry the authority: they run, delete or send what they are told to.
-_NEVER_BY_NAME = _words(
-    """
-    sh bash zsh dash fish ksh pwsh powershell cmd python python2 python3 node deno ruby perl php lua tclsh osascript
-    env sudo su doas xargs find parallel nohup time timeout nice watch script ssh scp rsync nc ncat socat curl wget
-    eval exec source . command builtin npx pnpx bunx uvx pipx awk gawk sed tee dd rm rmdir mv cp ln install truncate
-    chmod chown chgrp kill pkill killall mkfs mount umount crontab at systemctl make just ninja
-    """
-)
-
-
 def decide(
     mode: Mode, effect: Effect, *, risk: Risk, roots: tuple[AbsPath, ...], rules: Collection[str] = ()
 ) -> Verdict:
@@ -174,7 +154,7 @@ def rule_for(effect: Effect) -> str:
         case Write(path):
             return f"write:{path}"
         case Execute(line, mark):
-            words, at = _leading_words(line), f"@{mark}" if mark else ""
+            words, at = authority.leading(plain_words(line)), f"@{mark}" if mark else ""
             return f"words{at}:{json.dumps(words, ensure_ascii=False)}" if words else f"line{at}:{line}"
         case Type(line, keys):
             return f"keys:{json.dumps([line, keys], ensure_ascii=False)}"
@@ -219,6 +199,14 @@ def covered_in_another_shell(effect: Execute, rules: Collection[str]) -> bool:
     return any(_covers(rule, Execute(effect.line, parts_of(rule)[1])) for rule in rules)
 
 
+def server_of(rule: str) -> str | None:
+    """Return the server that a rule is about, if it is about one."""
+    kind, _, value = parts_of(rule)
+    if kind == "tool":
+        return str(json.loads(value)[0])
+    return value if kind in ("server", "sample") else None
+
+
 def parts_of(rule: str) -> tuple[str, str, str]:
     """Split a rule into its kind, its mark and what it is about."""
     kind, _, value = rule.partition(":")
@@ -253,20 +241,7 @@ def _covers_line(kind: str, value: str, line: str) -> bool:
     if kind != "words":
         return kind == "line" and value == line
     words, prefix = plain_words(line), json.loads(value)
-    return words[: len(prefix)] == prefix if words else False
-
-
-def _leading_words(line: str) -> list[str]:
-    """Return the words that name what the command does, or nothing if only the whole line does."""
-    words = plain_words(line)
-    if not words or words[0] in _NEVER_BY_NAME or "/" in words[0]:
-        return []
-    if words[0] not in _WITH_SUBCOMMANDS:
-        return words[:1]
-    if len(words) < 2 or words[1].startswith("-") or words[1] in ("exec", "run", "x", "dlx", "config"):
-        # `git -c`, `npm exec`, `docker run`: the next word decides, so more of the line belongs to the rule.
-        return words[:3] if len(words) > 2 and words[1] == "run" and not words[2].startswith("-") else []
-    return words[:2]
+    return bool(words) and words[: len(prefix)] == prefix and authority.stays_within(words, prefix)
 
 
 def plain_words(line: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _READERS = frozenset(
     """
@@ -20,16 +20,24 @@ _WRITES_WITH = {
     "date": ("-s", "--set"),
     "file": ("-C", "--compile"),
     "find": ("-delete", "-exec", "-fls", "-fprint", "-ok"),
-    "git": ("--ext-diff", "--output", "--textconv", "-O", "--open-files-in-pager"),
+    "git": ("--ext-diff", "--filters", "--output", "--textconv", "-O", "--open-files-in-pager"),
     "hostname": (),
     "rg": ("--pre", "--hostname-bin"),
     "sort": ("-o", "--output", "--compress-program"),
     "tree": ("-o",),
 }
 """What an argument begins with that makes a reader write, or run something."""
-_CLUSTER = re.compile(r"-[A-Za-z]*o")
-"""Short options in one word, with one that names a file to write."""
-_NOWHERE = re.compile(r"(?:(?:\d|&)?>>?\s*/dev/null|\d?>&\d)(?=$|[\s;|&])")
+_CLUSTERS = {
+    "date": re.compile(r"-[A-Za-z]*s"),
+    "sort": re.compile(r"-[A-Za-z]*o"),
+    "tree": re.compile(r"-[A-Za-z]*[oR]"),
+}
+"""Short options in one word, with one that names a file to write; `tree -R` writes to files of its own naming."""
+_NOWHERE = re.compile(r"(?:\d?>>?[ \t]*/dev/null|\d?>&\d)(?=$|[\s;|&])")
+"""Not `&>`, which only bash takes for one sign."""
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+_MAY_BE_AN_OPTION = re.compile(r"(?:^|[\s;|&])(?:[*?]|\[(?=\S))")
+"""A pattern that a file fits which is called like an option: `sort *` where there is a file `-oa`."""
 _TOO_CLEVER = re.compile(r"[`$\n\r\\<>(){}]")
 _OPERATORS = frozenset(("|", "||", "&&", ";"))
 
@@ -46,7 +54,9 @@ def may_write(line: str) -> bool:
         commands = list(_commands(list(lexer)))
     except ValueError:
         return True
-    return not all(_only_reads(words) for words in commands)
+    if _MAY_BE_AN_OPTION.search(_QUOTED.sub("_", line)) and any(words[0] in _WRITES_WITH for words in commands):
+        return True
+    return not all(only_reads(words) for words in commands)
 
 
 def _commands(tokens: list[str]) -> Iterator[list[str]]:
@@ -63,7 +73,8 @@ def _commands(tokens: list[str]) -> Iterator[list[str]]:
             words.append(token)
 
 
-def _only_reads(words: list[str]) -> bool:
+def only_reads(words: Sequence[str]) -> bool:
+    """Tell whether a program with these arguments is known to change no file, and to run no other program."""
     name, *arguments = words
     if name not in _READERS:
         return False
@@ -71,6 +82,14 @@ def _only_reads(words: list[str]) -> bool:
         return False
     if name == "hostname" and arguments:
         return False
-    if name in ("sort", "tree") and any(_CLUSTER.match(argument) for argument in arguments):
+    if name in _CLUSTERS and any(_CLUSTERS[name].match(argument) for argument in arguments):
         return False
-    return not any(argument.startswith(writer) for writer in _WRITES_WITH.get(name, ()) for argument in arguments)
+    return not any(spells(argument, writer) for writer in _WRITES_WITH.get(name, ()) for argument in arguments)
+
+
+def spells(argument: str, option: str) -> bool:
+    """Tell whether an argument begins with an option, which many programs take cut short: `--outp=a`."""
+    name = argument.partition("=")[0]
+    return argument.startswith(option) or (
+        len(name) > len("--") and option.startswith("--") and option.startswith(name)
+    )

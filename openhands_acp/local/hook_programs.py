@@ -24,7 +24,7 @@ _LAST_WORDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class HookPrograms:
-    """The `Hooks` of this machine."""
+    """Runs hooks on this machine (`Runner`)."""
 
     programs: LocalPrograms
 
@@ -32,8 +32,10 @@ class HookPrograms:
         command, *args = _shell(hook.command)
         try:
             program = await self.programs.start(command, args, variables(hook, payload), str(payload["cwd"]))
-        except OSError as error:
-            return Ran(None, failure=f"cannot be started ({error.strerror or error})")
+        except (OSError, ValueError) as error:
+            # A line may have a character in it that no program can be given.
+            reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
+            return Ran(None, failure=f"cannot be started ({reason})")
         code, printed = None, _Printed()
         try:
             with anyio.move_on_after(hook.timeout):

@@ -1,7 +1,7 @@
 """Process trees: who descends from whom, and how to end them all within a bound.
 
-Linux answers every question here through /proc; elsewhere a tree is as much as its process group.
-Knows nothing of shells or output.
+Linux answers every question here through /proc; elsewhere a tree is its process group and, when it is ended, who
+descends from that by what ps says. Knows nothing of shells or output.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +27,9 @@ _LOOKS_AT_A_NEW_PROGRAM = 200
 _STEP = 0.001
 _QUIET_LOOKS = 2
 """A child born during a look, whose parent died since, is ours to see in the next."""
-_ON_LINUX = sys.platform == "linux"
+HAS_PROC = sys.platform == "linux"
+_PS = 0.5
+"""Seconds for ps to say who there is, which takes it some ten milliseconds."""
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -67,7 +70,7 @@ def adopt_orphans() -> None:
 
 def look(pid: int) -> Process | None:
     """Find the process with this number, unless it is gone or a zombie."""
-    if not _ON_LINUX:
+    if not HAS_PROC or pid < 0:
         return Process(pid, 0) if _answers(pid) else None
     stat = _stat(pid)
     return Process(pid, stat.started) if stat is not None and stat.state not in "ZX" else None
@@ -79,13 +82,13 @@ def is_alive(process: Process) -> bool:
 
 def session_of(pid: int) -> int | None:
     """Return the session of a process, also of a zombie; None if it is gone or nobody can tell."""
-    stat = _stat(pid) if _ON_LINUX else None
+    stat = _stat(pid) if HAS_PROC else None
     return None if stat is None else stat.session
 
 
 def children(pid: int) -> list[int]:
     """List the direct children, zombies included; none where there is no /proc."""
-    if not _ON_LINUX:
+    if not HAS_PROC:
         return []
     try:
         # The kernel skips a child whose elder sibling goes away while it counts: two looks that agree missed none.
@@ -135,17 +138,39 @@ def families(roots: Iterable[int]) -> list[Process]:
     return [process for process in found if process is not None]
 
 
-def belonging(leader: int, mark: str) -> list[Process]:
+def belonging(leader: int, mark: str, *, has_proc: bool = HAS_PROC) -> list[Process]:
     """Find all that is left of a session that we started, also what lost its parent or left the session.
 
-    `mark` is in the environment of all of them (Linux; elsewhere they are as much as their group).
+    `mark` is in the environment of all of them (Linux; elsewhere they are as much as their group, and `strays`).
     """
-    if not _ON_LINUX:
+    if not has_proc:
         group = look(-leader)
         return [group] if group else []
     orphans = (child for child in children(os.getpid()) if child != leader)
     ours = (child for child in orphans if session_of(child) == leader or carries(child, (mark,)))
     return families([leader, *ours])
+
+
+def strays(leader: int, *, has_proc: bool = HAS_PROC) -> list[Process]:
+    """Find who descends from a group and has left it, where `belonging` sees no more than the group.
+
+    For the moment before a tree is ended: it takes a program of its own, and once a parent is gone nobody can tell
+    whose child it was. Finds nobody where there is no such program.
+    """
+    if has_proc or sys.platform == "win32":
+        return []
+    try:
+        said = subprocess.run(
+            ["ps", "-A", "-o", "pid=,ppid=,pgid="], capture_output=True, timeout=_PS, check=False, env={"LC_ALL": "C"}
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    rows = [[int(number) for number in line.split()] for line in said.splitlines()]
+    found = {pid for pid, _, group in rows if leader in (pid, group)}
+    inside = frozenset(found)
+    while more := {pid for pid, parent, _ in rows if parent in found} - found:
+        found |= more
+    return [process for pid in found - inside if (process := look(pid)) is not None]
 
 
 # ---------------------------------------------------------------- ending

@@ -1,7 +1,6 @@
 """Programs that are talked to through pipes: started with what commands inherit, and ended with all they started.
 
-Knows nothing of what is said. Each is the leader of a session of its own; on POSIX a shell of a few hundred kB
-watches over it and kills its group when this process is gone, however that came.
+Knows nothing of what is said. Each is the leader of a session of its own, and is watched over.
 """
 
 from __future__ import annotations
@@ -21,10 +20,22 @@ from typing import IO
 from uuid import uuid4
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from openhands_acp.local.environment import LoginEnvironment
-from openhands_acp.local.processes import adopt_orphans, belonging, end_tree, reap_adopted, see_off
+from openhands_acp.local.processes import (
+    HAS_PROC,
+    Process,
+    adopt_orphans,
+    belonging,
+    end_tree,
+    is_alive,
+    reap_adopted,
+    see_off,
+    strays,
+)
+from openhands_acp.local.watch import Watch
 
 if sys.platform == "win32":
     from openhands_acp.local.shell_windows import end_with_children
@@ -44,31 +55,23 @@ _REAPING = 500
 """Looks, a millisecond apart, for the exit code of a program that is dead."""
 _LAST_WORDS = 0.05
 """Seconds for the rest of its stderr to be read, once it is gone."""
-_WATCH = """
-read _
-kill -s KILL -- "-$1"
-for found in $(grep -ls "$2" /proc/[0-9]*/environ); do
-  found=${found#/proc/}
-  kill -s KILL "${found%/environ}"
-done
-"""
-"""Kills the group, and on Linux what carries the mark elsewhere. It does not carry it itself."""
 
 
 class LocalPrograms:
     """The `Programs` of this machine."""
 
-    def __init__(self, environment: LoginEnvironment, hide: Collection[str] = ()) -> None:
+    def __init__(self, environment: LoginEnvironment, hide: Collection[str] = (), *, has_proc: bool = HAS_PROC) -> None:
         """`hide` names variables that no program may see."""
         self._environment = environment
         self._hide = hide
+        self._has_proc = has_proc
 
     async def start(self, command: str, args: Sequence[str], env: Mapping[str, str], cwd: str) -> LocalProgram:
         mark = uuid4().hex
         inherited = await self._environment.inherited(self._hide)
         environment = {**inherited, **env, "PWD": cwd, MARK: f"{os.environ.get(MARK, '')} {mark}".strip()}
         adopt_orphans()
-        return LocalProgram(_popen(command, args, environment, cwd), mark)
+        return LocalProgram(_popen(command, args, environment, cwd), mark, self._has_proc)
 
 
 def _popen(command: str, args: Sequence[str], environment: Mapping[str, str], cwd: str) -> subprocess.Popen[bytes]:
@@ -93,9 +96,10 @@ class LocalProgram:
 
     process: subprocess.Popen[bytes]
     mark: str
+    has_proc: bool = HAS_PROC
     _stdin: IO[bytes] = field(init=False)
     _stdout: IO[bytes] = field(init=False)
-    _watch: _Watch | None = field(init=False)
+    _watch: Watch = field(init=False)
     _listener: threading.Thread = field(init=False)
     _said: str = ""
     _is_silent: bool = False
@@ -112,7 +116,8 @@ class LocalProgram:
         assert process.stdout is not None
         assert process.stderr is not None
         self._stdin, self._stdout = process.stdin, process.stdout
-        self._watch = _watch_over(process.pid, self.mark)
+        self._watch = Watch(self.mark, process.pid)
+        self._watch.begin()
         if sys.platform != "win32":
             for pipe in (self._stdin, self._stdout):
                 os.set_blocking(pipe.fileno(), False)
@@ -192,23 +197,31 @@ class LocalProgram:
                 self._ending = None
 
     async def _end(self) -> None:
-        if self._watch is not None:
-            # First: once the end has been seen, the number may be somebody else's.
-            self._watch.call_off()
+        # First: once the end has been seen, the number may be somebody else's.
+        self._watch.call_off()
+        # Before it is told: those whose parent is gone are nobody's any more, where there is no /proc.
+        left = strays(self.process.pid, has_proc=self.has_proc)
         _close(self._stdin)
         if sys.platform == "win32":
             await anyio.to_thread.run_sync(end_with_children, self.process)
         else:
-            await self._end_tree()
+            await self._end_tree(left)
         _close(self._stdout)
 
-    async def _end_tree(self) -> None:
-        own, mark = self.process.pid, self.mark
+    async def _end_tree(self, left: list[Process]) -> None:
+        own = self.process.pid
+
+        def find() -> list[Process]:
+            if not self.has_proc:
+                # Elsewhere one that is dead, and not yet asked for its code, looks as if it lived.
+                self.process.poll()
+            return [*belonging(own, self.mark, has_proc=self.has_proc), *filter(is_alive, left)]
+
         is_running = self.process.poll() is None and not self._is_silent
-        known = await see_off(lambda: belonging(own, mark), anyio.current_time() + GRACE)
+        known = await see_off(find, anyio.current_time() + GRACE)
         self._was_ended = is_running or self.process.poll() is None
         # Until somebody has asked for its exit code, a dead leader keeps the group's number.
-        known |= await end_tree(lambda: belonging(own, mark), own if self.process.returncode is None else None)
+        known |= await end_tree(find, own if self.process.returncode is None else None)
         await self._reap()
         reap_adopted(known)
         # All who could write there are gone: its thread ends as soon as it has a turn.
@@ -228,6 +241,8 @@ class LocalProgram:
 async def _read(file: int) -> bytes:
     if sys.platform == "win32":
         return await anyio.to_thread.run_sync(os.read, file, _BLOCK, abandon_on_cancel=True, limiter=_limiter())
+    # One that says more than can be read never has us wait, and nobody else would have a turn.
+    await anyio.lowlevel.checkpoint()
     while True:
         try:
             return os.read(file, _BLOCK)
@@ -258,38 +273,3 @@ def _close(pipe: IO[bytes]) -> None:
         anyio.notify_closing(pipe.fileno())
     with contextlib.suppress(OSError):
         pipe.close()
-
-
-# ---------------------------------------------------------------- watching over it
-
-
-@dataclass(frozen=True, slots=True)
-class _Watch:
-    """A shell that waits for a pipe of ours to close, which the system does when we are gone."""
-
-    shell: subprocess.Popen[bytes]
-
-    def call_off(self) -> None:
-        self.shell.kill()
-        self.shell.wait()
-        assert self.shell.stdin is not None
-        self.shell.stdin.close()
-
-
-def _watch_over(group: int, mark: str) -> _Watch | None:
-    if sys.platform == "win32":
-        return None
-    try:
-        shell = subprocess.Popen(
-            ["/bin/sh", "-c", _WATCH, "sh", str(group), mark],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env={},
-            start_new_session=True,
-        )
-    except OSError as error:
-        logger.warning("nothing watches over %s: %s", group, error)
-        return None
-    return _Watch(shell)

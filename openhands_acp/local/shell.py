@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -22,12 +22,14 @@ import anyio
 from openhands_acp.engine.keys import INTERRUPT
 from openhands_acp.local.keyboard import makes_signals, takes_single_keys, waits_for_keyboard
 from openhands_acp.local.processes import (
+    HAS_PROC,
     Process,
     belonging,
     end_tree,
     end_tree_in_thread,
     interrupt,
     session_of,
+    strays,
 )
 from openhands_acp.local.shell_state import arguments
 
@@ -65,6 +67,7 @@ class Shell:
     decoder: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")(errors="replace")
     )
+    has_proc: bool = HAS_PROC
     is_open: bool = True
     """Somebody may still write to the terminal."""
     _is_end_ignored: bool = False
@@ -154,16 +157,20 @@ class Shell:
 
     def find(self) -> list[Process]:
         """Find all that is left of its tree, also what lost its parent or left its session."""
-        if sys.platform != "linux":
+        if not self.has_proc:
             self.process.poll()
-        return belonging(self.process.pid, self.mark)
+        return belonging(self.process.pid, self.mark, has_proc=self.has_proc)
 
     async def end(self) -> set[Process]:
         """End its tree, bounded; returns what it found. Call it shielded."""
-        return await end_tree(self.find, self._group())
+        return await end_tree(self._with_strays(), self._group())
 
     def end_in_thread(self) -> set[Process]:
-        return end_tree_in_thread(self.find, self._group())
+        return end_tree_in_thread(self._with_strays(), self._group())
+
+    def _with_strays(self) -> Callable[[], list[Process]]:
+        left = strays(self.process.pid, has_proc=self.has_proc)
+        return lambda: [*self.find(), *left]
 
     def _group(self) -> int | None:
         return self.process.pid if self.process.returncode is None else None

@@ -37,6 +37,7 @@ from openhands_acp.local.processes import (
     reap_adopted,
     see_off,
 )
+from openhands_acp.local.watch import Watch
 
 if sys.platform == "win32":
     from openhands_acp.local.shell_windows import Shell, ShellState, signal_name, start
@@ -111,12 +112,14 @@ class LocalTerminals:
         hide: frozenset[str] = frozenset(),
         spool: Path | None = None,
         environment: LoginEnvironment | None = None,
+        watch: Watch | None = None,
     ) -> None:
-        """`hide` names variables that no command may see; `spool` is the folder for long outputs, if they are kept."""
+        """`hide` names variables that no command may see; long outputs go to `spool`; `watch` is over all that runs."""
         self._hide = hide
         self._spool = spool
         self._environment = environment
         self._state = ShellState()
+        self._watch = watch
         self._marks: set[str] = set()
         self._left: set[Process] = set()
         self._adopts = False
@@ -165,6 +168,8 @@ class LocalTerminals:
                 return
             ended = await end_tree(self._find_left)
             self._left |= ended
+            if self._watch:
+                self._watch.call_off()
         reap_adopted(self._left)
         self._left.clear()
         self._marks.clear()
@@ -182,11 +187,13 @@ class LocalTerminals:
             raise ShellChanged
         mark = uuid4().hex
         # An agent inside a command of an agent: its commands are known to both.
-        own = {MARK: f"{os.environ.get(MARK, '')} {mark}".strip()}
+        own = {MARK: " ".join(filter(None, (os.environ.get(MARK), self._watch and self._watch.mark, mark)))}
         cwd = self._state.left.cwd if self._state.left is not None else command.cwd
         environment = {**inherited, **QUIETENED, **own, "PWD": cwd}
         number, started = next(self._numbers), time.monotonic()
         state_file = self._state_file(mark, environment, own)
+        if self._watch:
+            self._watch.begin()
         try:
             shell = start(command.line, cwd, environment, mark, self._state.shell)
         except OSError:

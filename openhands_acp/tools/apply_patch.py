@@ -19,7 +19,7 @@ from openhands_acp.engine.paths import AbsPath, shortened
 from openhands_acp.engine.ports import FileChanged, TextFile, UnreadableFile
 from openhands_acp.engine.spelling import lf
 from openhands_acp.engine.tool import Hands, Rejected, Tool, ToolError, ToolResult
-from openhands_acp.tools.define import define
+from openhands_acp.tools.define import RISK_IN_BRIEF, define
 from openhands_acp.tools.editor_errors import nowhere, overtaken, plainly
 from openhands_acp.tools.editor_state import History, Seen, Step
 from openhands_acp.tools.editor_view import changes, computed, fenced
@@ -76,7 +76,7 @@ def apply_patch() -> Tool:
         card=_card,
         announce=Card("Patch files", "edit"),
         sketch=_sketch,
-        risky=True,
+        risk=RISK_IN_BRIEF,
     )
 
 

@@ -25,8 +25,11 @@ _MOST_OPTIONS = 10
 _TITLE = 120
 _MORE = "more"
 _SECRET = re.compile(
-    r"\b(pass(word|phrase|code)|api[ _-]?keys?|secret|private key|(access|refresh|auth|bearer|personal)[ _-]?tokens?"
-    r"|credentials?|recovery codes?|one[ -]time codes?|card number|cvv|pin code)\b",
+    r"\b(pass[ -]?(wor[dt]|wd|phrase|code)s?|kennwort|mot de passe|contraseña|senha|parola|api[ _-]?keys?|secret"
+    r"|(private|ssh|licen[cs]e|encryption|signing|account)[ _-]?keys?|credentials?|seed phrase|card number|cvv"
+    r"|pin( code)?|(access|refresh|auth|bearer|personal|github|gitlab|npm|pypi|slack|bot)[ _-]?tokens?"
+    r"|(recovery|one[ -]time|backup|verification|security|2fa|mfa|login)[ -]?codes?|otp)\b|пароль|密码|密碼|パスワード"
+    r"|\b(enter|paste|type|provide|give|send|share|insert|what(’|'| i)s)\b[^.?!]{0,40}\b(tokens?|keys?)\b",
     re.IGNORECASE,
 )
 
@@ -50,7 +53,7 @@ class QuestionArgs(BaseModel):
     options: tuple[OptionArgs, ...] = Field(
         default=(), max_length=_MOST_OPTIONS, description="None: the person writes a text"
     )
-    multiple: bool = Field(default=False, description="Several options may be chosen")
+    multiple: bool = Field(default=False, description="Several may be chosen")
 
     @model_validator(mode="before")
     @classmethod
@@ -135,7 +138,7 @@ async def _by_buttons(questions: Sequence[QuestionArgs], hands: Hands) -> Reply:
         return "unable"
     values: dict[str, JsonValue] = {}
     for at, question in enumerate(questions):
-        reply = await hands.ask(_choice_of_one(at, question))
+        reply = await hands.choose(_choice_of_one(at, question))
         if not isinstance(reply, Filled):
             return reply
         values |= reply.values

@@ -20,15 +20,16 @@ from openhands_acp.engine.browser import (
     TypeInto,
 )
 from openhands_acp.engine.cards import Card, ShownText
+from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.tool import Hands, Tool, ToolError, ToolResult
 from openhands_acp.engine.web import Unreachable
-from openhands_acp.tools.define import define
+from openhands_acp.tools.define import RISK_IN_BRIEF, define
 from openhands_acp.tools.long_results import told
 
 A = TypeVar("A", bound=BaseModel)
 
 _CONFIG = ConfigDict(defer_build=True, frozen=True)
-_INDEX = "The element's number in the last list"
+_INDEX = "Its number in the last list"
 
 
 class NavigateArgs(BaseModel):
@@ -48,7 +49,7 @@ class TypeArgs(BaseModel):
     model_config = _CONFIG
 
     index: int = Field(description=_INDEX)
-    text: str = Field(description="Replaces what is there. A line break at the end is the Enter key")
+    text: str = Field(description="Replaces what is there; a line break at the end is Enter")
 
 
 class GetStateArgs(BaseModel):
@@ -81,28 +82,28 @@ def _acting() -> tuple[Tool, ...]:
     return (
         _stepping(
             "browser_navigate",
-            "Open a page in a browser, for what `fetch` cannot show: scripts, clicks, typing. Answers, as those that "
-            "follow, with the tabs and a numbered list of what can be clicked and typed into.",
+            "Open a page in a browser, where `fetch` shows too little. Answers, as all that follow, with the tabs and "
+            "a numbered list of what can be clicked and typed into.",
             NavigateArgs,
             lambda args: Open(args.url.strip(), args.new_tab),
             lambda args: f"Open {args.url} in a browser",
-            risky=True,
+            risk=RISK_IN_BRIEF,
         ),
         _stepping(
             "browser_click",
-            "Click an element of the page.",
+            "Click an element.",
             ClickArgs,
             lambda args: Click(args.index),
             lambda args: f"Click element {args.index} in the browser",
-            risky=True,
+            risk=RISK_IN_BRIEF,
         ),
         _stepping(
             "browser_type",
-            "Type into a field of the page, or choose in a list. Never passwords or keys.",
+            "Fill a field, or choose from a list. Never passwords or keys.",
             TypeArgs,
             lambda args: TypeInto(args.index, args.text),
             lambda args: f"Type into element {args.index} in the browser",
-            risky=True,
+            risk=RISK_IN_BRIEF,
         ),
     )
 
@@ -111,14 +112,14 @@ def _looking() -> tuple[Tool, ...]:
     return (
         _stepping(
             "browser_get_state",
-            "List again what is on the page by now, with a picture of it if you ask for one.",
+            "List again what is on the page by now.",
             GetStateArgs,
             lambda args: Look(args.include_screenshot),
             lambda _args: "Look at the page",
         ),
         define(
             name="browser_get_content",
-            description="Read the whole page as Markdown.",
+            description="Read the whole page, as Markdown.",
             args=NoArgs,
             run=_content,
             card=lambda _args, _root: Card("Read the page", "fetch"),
@@ -131,9 +132,7 @@ def _looking() -> tuple[Tool, ...]:
             lambda args: Scroll(args.direction),
             lambda args: f"Scroll {args.direction}",
         ),
-        _stepping(
-            "browser_go_back", "Go back to the page before.", NoArgs, lambda _args: Back(), lambda _args: "Go back"
-        ),
+        _stepping("browser_go_back", "Go back a page.", NoArgs, lambda _args: Back(), lambda _args: "Go back"),
         _stepping("browser_list_tabs", "List the tabs.", NoArgs, lambda _args: Look(), lambda _args: "List the tabs"),
         _stepping(
             "browser_switch_tab",
@@ -159,7 +158,7 @@ def _stepping(
     step: Callable[[A], Step],
     title: Callable[[A], str],
     *,
-    risky: bool = False,
+    risk: JsonObject | None = None,
 ) -> Tool:
     return define(
         name=name,
@@ -168,7 +167,7 @@ def _stepping(
         run=_taking(step),
         card=lambda given, _root: Card(title(given), "fetch"),
         announce=Card("Use a browser", "fetch"),
-        risky=risky,
+        risk=risk,
     )
 
 

@@ -5,6 +5,7 @@ Knows what is told to a model whose arguments are wrong; knows no tool, nor how 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Literal, TypeVar, Union, get_args, get_origin
@@ -28,8 +29,20 @@ RISK: JsonObject = {
     "description": "Harm this call could do. LOW: reads, or is easily undone. MEDIUM: changes the project. "
     "HIGH: reaches beyond it, destroys, sends data out, or you are unsure.",
 }
+RISK_IN_BRIEF: JsonObject = {**RISK, "description": "LOW: easily undone. HIGH: beyond the project, or unsure"}
+"""After `terminal`, which tells all of it."""
 _BRIEF = 60
 _SCALARS: Mapping[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
+
+
+def of_characters(text: str) -> str:
+    """Return a text for a program to be given. Raises ValueError, for a validator, for what the system refuses."""
+    try:
+        # And not as UTF-8: names of files may be of any bytes.
+        text.encode(sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
+    except UnicodeEncodeError:
+        raise ValueError(f"has half a character in it: {_brief(text)}; write it anew") from None
+    return text
 
 
 def define(
@@ -42,12 +55,12 @@ def define(
     announce: Card | None = None,
     sketch: Callable[[JsonObject, AbsPath], Card | None] | None = None,
     is_read_only: Callable[[A], bool] | None = None,
-    risky: bool = False,
+    risk: JsonObject | None = None,
 ) -> Tool:
     """Make a tool whose schema and validation both come from `args`.
 
     `sketch` sees arguments of which the last, as far as `settled` tells, may still be growing.
-    `risky` asks the model for its own estimate, which the engine reads before `parse` drops it.
+    `risk` asks the model for its own estimate, in these words; the engine reads it before `parse` drops it.
     Give `args` `defer_build=True`: its validator, the slow part, is then made at the first call.
     """
 
@@ -59,7 +72,7 @@ def define(
         return None if sketch is None or partial is None else sketch(partial, root)
 
     return Tool(
-        spec=ToolSpec(name=name, description=description, parameters=_parameters(args, risky=risky)),
+        spec=ToolSpec(name=name, description=description, parameters=_parameters(args, risk)),
         parse=parse,
         run=run,
         card=card,
@@ -77,14 +90,14 @@ def settled(arguments: JsonObject) -> JsonObject:
 # ---------------------------------------------------------------- schema
 
 
-def _parameters(args: type[BaseModel], *, risky: bool) -> JsonObject:
+def _parameters(args: type[BaseModel], risk: JsonObject | None) -> JsonObject:
     schema = _object_schema(args)
-    if not risky:
+    if risk is None:
         return schema
     # First, so that an answer cut short by the token limit still carries it.
     properties = schema["properties"]
     assert isinstance(properties, Mapping)
-    return {**schema, "properties": {"security_risk": RISK, **properties}}
+    return {**schema, "properties": {"security_risk": risk, **properties}}
 
 
 def _object_schema(model: type[BaseModel]) -> Schema:

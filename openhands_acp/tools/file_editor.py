@@ -19,7 +19,7 @@ from openhands_acp.engine.paths import AbsPath, absolute, shortened
 from openhands_acp.engine.ports import UnreadableFile
 from openhands_acp.engine.spelling import lf, lines_of
 from openhands_acp.engine.tool import Hands, Tool, ToolError, ToolResult
-from openhands_acp.tools.define import define, settled
+from openhands_acp.tools.define import RISK_IN_BRIEF, define, settled
 from openhands_acp.tools.editor_arguments import in_our_words, usable_path
 from openhands_acp.tools.editor_changes import create, insert, str_replace, undo
 from openhands_acp.tools.editor_errors import instead, plainly
@@ -147,7 +147,7 @@ def file_editor() -> Tool:
         announce=Card("Work on a file", "other"),
         sketch=_sketch,
         is_read_only=lambda args: args.command == "view",
-        risky=True,
+        risk=RISK_IN_BRIEF,
     )
 
 

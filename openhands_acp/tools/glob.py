@@ -14,7 +14,7 @@ from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath, absolute, is_inside, shortened
 from openhands_acp.engine.search import Paths
 from openhands_acp.engine.tool import Hands, Tool, ToolResult
-from openhands_acp.tools.define import define, settled
+from openhands_acp.tools.define import define, of_characters, settled
 from openhands_acp.tools.editor_view import fenced
 from openhands_acp.tools.searching import (
     apart,
@@ -48,7 +48,7 @@ class GlobArgs(BaseModel):
     def _is_a_path(cls, text: str | None) -> str | None:
         if text is not None and (not text.strip() or "\0" in text):
             raise ValueError("is no path: it is empty or contains a NUL character")
-        return text
+        return text and of_characters(text)
 
 
 def glob() -> Tool:

@@ -19,7 +19,7 @@ from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath, absolute, is_inside, shortened
 from openhands_acp.engine.search import BadPattern, FoundIn, FoundLine, Matches, Query
 from openhands_acp.engine.tool import Hands, Tool, ToolError, ToolResult
-from openhands_acp.tools.define import define, settled
+from openhands_acp.tools.define import define, of_characters, settled
 from openhands_acp.tools.editor_view import fenced
 from openhands_acp.tools.searching import (
     MOST_LOCATIONS,
@@ -70,10 +70,10 @@ class GrepArgs(BaseModel):
 
     @field_validator("pattern", "path", "include")
     @classmethod
-    def _has_no_nul(cls, text: str | None) -> str | None:
+    def _can_be_passed_on(cls, text: str | None) -> str | None:
         if text and "\0" in text:
             raise ValueError("contains a NUL character; nothing that is searched can")
-        return text
+        return text and of_characters(text)
 
 
 def grep() -> Tool:

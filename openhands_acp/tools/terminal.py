@@ -20,7 +20,7 @@ from openhands_acp.engine.ports import Command, Exit, Job, Patience, Running, Si
 from openhands_acp.engine.screen import Cleaner
 from openhands_acp.engine.tool import Hands, Tool, ToolError, ToolResult
 from openhands_acp.tools.bounds import Bounded
-from openhands_acp.tools.define import define, settled
+from openhands_acp.tools.define import RISK, define, of_characters, settled
 from openhands_acp.tools.terminal_words import (
     DESCRIPTION,
     advice,
@@ -63,7 +63,7 @@ class TerminalArgs(BaseModel):
     def _can_be_run(cls, command: str) -> str:
         if "\0" in command:
             raise ValueError("contains a NUL character; no command can")
-        return command
+        return of_characters(command)
 
     @field_validator("job", mode="before")
     @classmethod
@@ -96,7 +96,7 @@ def terminal() -> Tool:
         card=lambda args, _root: _card(args, known),
         announce=Card("Run a command", "execute"),
         sketch=_sketch,
-        risky=True,
+        risk=RISK,
     )
 
 

@@ -5,6 +5,7 @@ A page can send whoever reads it anywhere: to this machine's own servers, a rout
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,12 +13,22 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
+import idna
+
 from openhands_acp.engine.web import Unreachable
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = ip_network("64:ff9b::/96")
+_GLOBAL_UNICAST = ip_network("2000::/3")
+_NAME = re.compile(r"[a-z0-9._-]+")
+"""What a host's name is made of: in any other, one program sees where it ends and another does not."""
+_NUMERIC = re.compile(r"\d+|0x[0-9a-f]*")
+_INNER = frozenset(
+    "arpa corp home internal intranet invalid lan local localdomain localhost onion private test workgroup".split()
+)
+"""Top-level names that the public web has not (RFC 6761, 6762, ICANN's list), but many a network of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +71,13 @@ def target_of(url: str) -> Target:
 
 
 def _host(parts: SplitResult) -> str:
+    """Return the host as browsers send it. Raises ValueError."""
     host = (parts.hostname or "").rstrip(".")
-    return host if host.isascii() else host.encode("idna").decode("ascii")
+    if not host.isascii():
+        host = idna.encode(host, uts46=True).decode("ascii")
+    if host and not _NAME.fullmatch(host) and literal(host) is None:
+        raise ValueError("its host is no name and no number of one")
+    return host
 
 
 def reachable(target: Target, addresses: Iterable[Address], allowed: Sequence[str]) -> list[Address]:
@@ -72,19 +88,33 @@ def reachable(target: Target, addresses: Iterable[Address], allowed: Sequence[st
     found = list(addresses)
     if not found:
         raise Unreachable(f"there is no host {target.host!r}; check its spelling")
-    hidden = [address for address in found if not is_public(address) and not _is_allowed(target, address, allowed)]
-    if hidden:
-        raise Unreachable(
-            f"{target.host} is {hidden[0]}, which is this machine or a network that is not public. If the person wants "
-            f"it reached, they can add {target.netloc!r} to `fetch_private` in acp.toml; do not try other ways"
-        )
+    for address in found:
+        if not is_public(address) and not _is_allowed(target, address, allowed):
+            raise _hidden(target, f"{address}, which is this machine or a network that is not public")
     return found
+
+
+def check_unknown(target: Target, allowed: Sequence[str]) -> None:
+    """Judge by its name a host that only a proxy can look up. Raises Unreachable."""
+    *before, last = target.host.split(".")
+    # A number is an address in disguise, like 0x7f.1, and a name without a dot is of somebody's own network.
+    is_inner = not before or last in _INNER or _NUMERIC.fullmatch(last)
+    if is_inner and not _is_allowed(target, None, allowed):
+        raise _hidden(target, "what only a network that is not public has")
+
+
+def _hidden(target: Target, what: str) -> Unreachable:
+    return Unreachable(
+        f"{target.host} is {what}. If the person wants it reached, they can add {target.netloc!r} to `fetch_private` "
+        "in acp.toml; do not try other ways"
+    )
 
 
 def literal(host: str) -> Address | None:
     """Return the address that `host` itself is, if it is one."""
     try:
-        return ip_address(host.partition("%")[0])
+        # The part of a link that an address of version 6 is on.
+        return ip_address(host.partition("%")[0] if ":" in host else host)
     except ValueError:
         return None
 
@@ -97,21 +127,24 @@ def is_public(address: Address) -> bool:
             inner = IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
-        if address.teredo is not None:
+        if address.teredo is not None or address not in _GLOBAL_UNICAST:
+            # Older Pythons take some for global that are not: site-local, compatible with IPv4, a network's own NAT64.
             return False
     return address.is_global and not address.is_multicast
 
 
-def _is_allowed(target: Target, address: Address, allowed: Sequence[str]) -> bool:
+def _is_allowed(target: Target, address: Address | None, allowed: Sequence[str]) -> bool:
     return any(_matches(pattern.strip().lower(), target, address) for pattern in allowed)
 
 
-def _matches(pattern: str, target: Target, address: Address) -> bool:
+def _matches(pattern: str, target: Target, address: Address | None) -> bool:
     """Compare with a host, `host:port`, a pattern like `*.corp.example`, an address or a network like `10.0.0.0/8`."""
     try:
-        return address in ip_network(pattern)
+        network = ip_network(pattern)
     except ValueError:
         pass
+    else:
+        return address is not None and address in network
     host, mark, port = pattern.rpartition(":")
     if mark and port.isdigit():
         return int(port) == target.port and fnmatchcase(target.host, host.strip("[]"))

@@ -1,12 +1,24 @@
-"""A page of HTML as Markdown: what it says, without what is around it. Pure, and slow for a long page."""
+"""A page of HTML as Markdown: what it says, without what is around it.
+
+Run as a program of its own (`web/reading.py`), because a page can be written so that reading it takes hours.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+import sys
+from contextlib import suppress
 from urllib.parse import urljoin, urlsplit
 
 from bs4 import BeautifulSoup, Tag
+from bs4.dammit import EncodingDetector
 from markdownify import MarkdownConverter
+
+from openhands_acp.web.decoding import decoded
+
+if sys.platform != "win32":
+    import resource
 
 _AROUND = (
     *("head", "title"),
@@ -16,12 +28,32 @@ _AROUND = (
 _AROUND_BY_ROLE = ", ".join(
     f'[role="{role}"]' for role in ("navigation", "search", "banner", "contentinfo", "complementary")
 )
+_MOST_SECONDS = 60
+_MOST_MEMORY = 2 * 1024**3
+"""Bytes; a page of five megabytes that is nothing but elements comes near."""
 _LEAST = 200
 """Characters that a page's main part must have to be taken for it: some are filled in by scripts, or mean otherwise."""
 
 
-def readable(html: str | bytes, url: str) -> tuple[str, str]:
-    """Return the title and the text; the encoding of bytes is as they themselves say."""
+def main() -> None:
+    """Read `{"url", "charset"}` in a line and the page after it from stdin; write `[title, text]` to stdout."""
+    _limit_itself()
+    asked = json.loads(sys.stdin.buffer.readline())
+    body = sys.stdin.buffer.read()
+    charset = asked["charset"] or EncodingDetector.find_declared_encoding(body, is_html=True)
+    sys.stdout.write(json.dumps(readable(decoded(body, charset), asked["url"])))
+
+
+def _limit_itself() -> None:
+    if sys.platform != "win32":
+        # Of time in case nobody is there any more who would end it.
+        for limit, most in ((resource.RLIMIT_CPU, _MOST_SECONDS), (resource.RLIMIT_AS, _MOST_MEMORY)):
+            with suppress(OSError, ValueError):
+                resource.setrlimit(limit, (most, most))
+
+
+def readable(html: str, url: str) -> tuple[str, str]:
+    """Return the title and the text."""
     page = BeautifulSoup(html, "html.parser")
     title = _title(page)
     for element in page.find_all([*_AROUND, "header"]):

@@ -20,8 +20,10 @@ from openhands_acp.engine.browser import (
     TypeInto,
 )
 from openhands_acp.engine.web import MovedElsewhere, Unreachable
+from openhands_acp.web import browsing
 from openhands_acp.web.browsing import ChromiumBrowser
 from openhands_acp.web.chromium import usable_chromium
+from tests.harness.company import HOST, Proxy
 from tests.harness.site import Answer, Site, site
 
 pytestmark = pytest.mark.anyio
@@ -56,6 +58,7 @@ def served(inner: Site) -> Iterator[Site]:
                 f'<img src="{inner.url()}"><script>fetch("{inner.url()}").catch(() => document.title = "kept out")</script>'.encode()
             ),
             "/silent": Answer(is_silent=True),
+            "/restless": Answer(b"<title>R</title><script>addEventListener('load', () => { while (true); })</script>"),
             "/script": Answer(b"<div id=a></div><script>a.innerHTML = '<p>' + 'made here'</script>"),
         }
         yield made
@@ -140,6 +143,52 @@ async def test_where_a_server_sends_it_is_not_read(browser: ChromiumBrowser, ser
         await opened(browser, served.url("/sent"))
     assert moved.value.url == served.url("/two", "localhost")
     assert "second" not in (await browser.content()).text
+
+
+async def test_where_a_page_goes_by_itself_is_not_read(browser: ChromiumBrowser, served: Site) -> None:
+    served.pages["/later"] = Answer(b"<title>L</title><script>setTimeout(() => { location = '/sent' }, 5000)</script>")
+    await opened(browser, served.url("/later"))
+
+    async def read_on() -> None:
+        while True:
+            assert "second" not in (await browser.content()).text
+
+    with anyio.fail_after(30), pytest.raises(MovedElsewhere) as moved:
+        await read_on()
+    assert moved.value.url == served.url("/two", "localhost")
+
+
+async def test_a_page_whose_script_never_rests_is_given_up(
+    browser: ChromiumBrowser, served: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browsing, "_STEP", 5)
+    with anyio.fail_after(60):
+        with pytest.raises(Unreachable, match="in time"):
+            await browser.do(Open(served.url("/restless"), in_new_tab=True))
+        await browser.do(CloseTab("2"))
+        assert (await opened(browser, served.url("/two"))).tabs[-1].title == "Two"
+
+
+@pytest.mark.parametrize("key", ["", "me:secret"])
+async def test_behind_a_companys_proxy_pages_come_through_it(
+    served: Site, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = usable_chromium()
+    assert program is not None
+    browser = ChromiumBrowser(program, (HOST,))
+    with Proxy(served.port, key) as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"http://{key}{'@' if key else ''}{proxy.address}")
+        monkeypatch.setenv("NO_PROXY", "")
+        sight = await opened(browser, f"http://{HOST}:{served.port}/two")
+        assert [tab.title for tab in sight.tabs] == ["Two"]
+        assert f"GET http://{HOST}:{served.port}/two HTTP/1.1" in proxy.asked
+        with pytest.raises(Unreachable, match="not public"):
+            await opened(browser, served.url())
+        monkeypatch.setenv("ALL_PROXY", f"http://{proxy.address}")
+        if key:
+            with pytest.raises(Unreachable, match="407 Proxy Authentication Required"):
+                await opened(browser, f"https://{HOST}:{served.port}/two")
+        await browser.end()
 
 
 async def test_this_machine_is_reached_by_no_part_of_a_page(

@@ -17,6 +17,10 @@ from openhands_acp.engine.reads import may_write
         "cd src && git status && git diff HEAD~1 -- a.py",
         "grep -rno 'a b' src; echo done",
         'rg "x|y" -o',
+        "cat *",
+        "[ -f a ] && sort a",
+        "sort src/*",
+        "rg '*' src",
         "find . -name '*.py' | sort | wc -l",
         "git log --oneline 2>/dev/null",
         "ls missing 2>&1 | tail -1",
@@ -73,6 +77,20 @@ def test_what_only_reads_is_known(line: str) -> None:
         "cat << EOF",
         "ls &> a",
         "ls 2> a",
+        # In sh, two commands.
+        "ls &>/dev/null rm a",
+        "sort --outp=a b",
+        "sort --compress=./rm a",
+        "git diff --outp=a",
+        "git cat-file --filters HEAD:a",
+        "file --comp -m a",
+        "tree -R",
+        "date -us tomorrow",
+        # Where a file is called like an option.
+        "sort *",
+        "git log *",
+        "rg x ?-a",
+        "cat a | sort [a-z-]*",
     ],
 )
 def test_whatever_else_may_write(line: str) -> None:

@@ -16,6 +16,7 @@ from openhands_acp.engine.ports import Command, Exit, Patience, ShellChanged, Sp
 from openhands_acp.local import elsewhere as elsewhere_module
 from openhands_acp.local.elsewhere import Elsewhere
 from openhands_acp.local.terminals import LocalTerminals
+from tests.harness.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -96,7 +97,7 @@ async def test_here_and_there_are_one_shell(cwd: AbsPath) -> None:
     async def sink(text: str) -> None:
         heard.append(text)
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         run(elsewhere, cwd, "mkdir sub; cd sub; A=1")
         ended = await local.run(command("pwd; echo $A; A=2; cd ..", cwd), sink, Patience(None, 10))
         assert isinstance(ended, Exit)

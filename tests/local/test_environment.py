@@ -14,7 +14,7 @@ import pytest
 
 from openhands_acp.local.environment import LoginEnvironment, ask, is_bare, login_shell, merge
 from openhands_acp.local.processes import descendants, look
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
@@ -47,8 +47,8 @@ RUNS_IT = 'for last; do :; done; eval "$last"'
 async def test_what_a_login_shell_sets_is_inherited(tmp_path: Path, shell: str) -> None:
     rc = "echo hello; echo oops >&2; read nothing; export PATH=/opt/nvm/bin:$PATH; export NVM_DIR='/opt/nvm é'"
     environ = home_with(tmp_path, rc) | {"SHELL": shell, "MINE": "kept"}
-    with anyio.fail_after(10):
-        inherited = await LoginEnvironment(environ).inherited()
+    with anyio.fail_after(PATIENCE):
+        inherited = await LoginEnvironment(environ, PATIENCE).inherited()
     assert inherited["PATH"].split(":") == ["/opt/nvm/bin", *SYSTEM.split(":")]
     assert (inherited["NVM_DIR"], inherited["MINE"], inherited["SHELL"]) == ("/opt/nvm é", "kept", shell)
     assert {"_", "SHLVL", "PWD", "TERM"} & set(inherited) == set()
@@ -75,14 +75,14 @@ async def test_what_a_login_shell_sets_is_inherited(tmp_path: Path, shell: str) 
     ],
 )
 def test_only_what_it_says_between_the_marks_counts(tmp_path: Path, script: str, found: str | None) -> None:
-    said = ask(fake_shell(tmp_path, script), {"PATH": SYSTEM, "HOME": str(tmp_path)}, 10)
+    said = ask(fake_shell(tmp_path, script), {"PATH": SYSTEM, "HOME": str(tmp_path)}, PATIENCE)
     assert said.get("ADDED") == found
     assert (said == {}) is (found is None)
 
 
 def test_a_large_environment_arrives_whole(tmp_path: Path) -> None:
     script = f"export ADDED=$(head -c 100000 /dev/zero | tr '\\0' a) MORE=$(head -c 100000 /dev/zero | tr '\\0' b); {RUNS_IT}"
-    said = ask(fake_shell(tmp_path, script), {"PATH": SYSTEM}, 10)
+    said = ask(fake_shell(tmp_path, script), {"PATH": SYSTEM}, PATIENCE)
     assert (said["ADDED"], said["MORE"]) == ("a" * 100_000, "b" * 100_000)
 
 
@@ -90,7 +90,7 @@ async def test_an_rc_file_that_hangs_is_given_up_with_all_it_started(tmp_path: P
     before = descendants(os.getpid())
     shell = fake_shell(tmp_path, "sleep 600 & sleep 600; :")
     environment = LoginEnvironment({"SHELL": shell, "PATH": SYSTEM, "HOME": str(tmp_path)}, patience=0.2)
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE):
         started = time.monotonic()
         environment.begin()
         took_to_begin = time.monotonic() - started
@@ -102,13 +102,13 @@ async def test_an_rc_file_that_hangs_is_given_up_with_all_it_started(tmp_path: P
 
 async def test_it_is_asked_once_however_many_want_it(tmp_path: Path) -> None:
     shell = fake_shell(tmp_path, f"echo asked >> {tmp_path}/count; export ADDED=1; {RUNS_IT}")
-    environment = LoginEnvironment({"SHELL": shell, "PATH": SYSTEM, "HOME": str(tmp_path)})
+    environment = LoginEnvironment({"SHELL": shell, "PATH": SYSTEM, "HOME": str(tmp_path)}, PATIENCE)
     heard: list[str] = []
 
     async def want() -> None:
         heard.append((await environment.inherited())["ADDED"])
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
                 tasks.start_soon(want)
@@ -117,14 +117,18 @@ async def test_it_is_asked_once_however_many_want_it(tmp_path: Path) -> None:
 
 
 async def test_waiting_for_it_can_be_cancelled(tmp_path: Path) -> None:
-    shell = fake_shell(tmp_path, "sleep 600")
-    environment = LoginEnvironment({"SHELL": shell, "PATH": SYSTEM, "HOME": str(tmp_path)}, patience=1)
-    started = time.monotonic()
-    with anyio.move_on_after(0.05) as scope:
-        await environment.inherited()
-    assert scope.cancelled_caught
-    assert time.monotonic() - started < 0.9
-    await environment.inherited()
+    os.mkfifo(tmp_path / "gate")
+    shell = fake_shell(tmp_path, f"read line < {tmp_path}/gate; export ADDED=1; {RUNS_IT}")
+    environment = LoginEnvironment({"SHELL": shell, "PATH": SYSTEM, "HOME": str(tmp_path)}, patience=PATIENCE)
+    with anyio.fail_after(PATIENCE):
+        with anyio.move_on_after(0.05) as scope:
+            await environment.inherited()
+        assert scope.cancelled_caught
+        # Both ways, so that opening it waits for nobody.
+        gate = os.open(tmp_path / "gate", os.O_RDWR)
+        os.write(gate, b"go\n")
+        assert (await environment.inherited())["ADDED"] == "1"
+        os.close(gate)
 
 
 async def test_who_has_a_path_of_their_own_is_not_asked(tmp_path: Path) -> None:
@@ -137,8 +141,8 @@ async def test_who_has_a_path_of_their_own_is_not_asked(tmp_path: Path) -> None:
 async def test_hidden_variables_are_inherited_from_neither_side(tmp_path: Path) -> None:
     environ = home_with(tmp_path, "export OPENAI_API_KEY=theirs GROQ_API_KEY=theirs TOKEN=theirs")
     environ |= {"SHELL": "/bin/sh", "OPENAI_API_KEY": "ours"}
-    with anyio.fail_after(10):
-        inherited = await LoginEnvironment(environ).inherited({"OPENAI_API_KEY", "GROQ_API_KEY"})
+    with anyio.fail_after(PATIENCE):
+        inherited = await LoginEnvironment(environ, PATIENCE).inherited({"OPENAI_API_KEY", "GROQ_API_KEY"})
     assert {name: inherited.get(name) for name in ("OPENAI_API_KEY", "GROQ_API_KEY", "TOKEN")} == {
         "OPENAI_API_KEY": None,
         "GROQ_API_KEY": None,

@@ -11,7 +11,7 @@ from subprocess import PIPE
 import anyio
 import pytest
 
-from openhands_acp.local import processes
+from openhands_acp.local import processes, shell
 from openhands_acp.local.processes import (
     Process,
     carries,
@@ -21,8 +21,9 @@ from openhands_acp.local.processes import (
     look,
     reap_adopted,
     session_of,
+    strays,
 )
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +54,7 @@ async def test_descendants_are_found_to_any_depth_and_in_any_session() -> None:
         # Others' too: what an earlier test left dead stays until somebody knows whose it was.
         assert set(found) <= set(descendants(os.getpid()))
         process.kill()
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE):
         await end_tree(lambda: [each for pid in found if (each := look(pid))])
     assert [pid for pid in found if look(pid)] == []
 
@@ -117,7 +118,7 @@ def killed(process: subprocess.Popen[bytes]) -> Generator[None]:
 
 async def test_a_mark_is_seen_in_a_process_that_lives_and_in_none_that_is_dead() -> None:
     with start(["sleep", "60"], env={"MARK": "here"}) as process, killed(process):
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             # The kernel shows a new program's environment a moment after it has begun.
             await until(lambda: carries(process.pid, ["there", "here"]))
         assert carries(process.pid, ["there"]) is False
@@ -131,7 +132,6 @@ async def test_a_mark_is_seen_in_a_process_that_lives_and_in_none_that_is_dead()
 ADOPTING = """
 import os, subprocess
 from openhands_acp.local.processes import adopt_orphans, children, descendants, kill_everything, look, reap_adopted
-from tests.harness.waiting import until
 adopt_orphans()
 line = 'sleep 60 & (setsid sleep 60 &) ; setsid sh -c "sleep 60 & sleep 60; :" & setsid sleep 60 & echo ready; wait'
 shell = subprocess.Popen(["sh", "-c", line], stdout=-1)
@@ -148,11 +148,43 @@ print(living, children(os.getpid()), shell.returncode)
 
 async def test_at_exit_everything_below_us_is_killed_and_what_was_adopted_is_cleared_away() -> None:
     with start(["sleep", "60"]) as bystander:
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             done = await anyio.run_process([sys.executable, "-c", ADOPTING], stderr=None)
         assert done.stdout == b"[] [] -9\n"
         assert bystander.poll() is None
         bystander.kill()
+
+
+AWAY = "setsid sh -c 'sleep 60 & echo $!; wait' & sleep 60 & echo $!; wait"
+
+
+async def test_without_proc_those_who_left_the_group_are_found_by_who_their_parents_are() -> None:
+    with start(["sh", "-c", AWAY], stdout=PIPE, start_new_session=True) as process, killed(process):
+        assert process.stdout is not None
+        said = {int(process.stdout.readline()) for _ in range(2)}
+        tree = set(descendants(process.pid))
+        outside = {pid for pid in tree if os.getpgid(pid) != process.pid}
+        assert {each.pid for each in strays(process.pid, has_proc=False)} == outside
+        assert len(outside) == 2
+        assert said < tree
+        assert strays(process.pid) == []
+        await end_tree(lambda: [each for pid in tree if (each := look(pid))], process.pid)
+
+
+async def test_a_command_ends_with_those_who_left_its_group_where_there_is_no_proc() -> None:
+    with anyio.fail_after(10):
+        command = shell.start(AWAY, "/", {"PATH": os.environ["PATH"]}, "mark", "sh")
+        command.has_proc = False
+        said = ""
+        while said.count("\n") < 2:
+            await command.ready(anyio.current_time() + 5)
+            said += command.read()[0]
+        started = [look(int(pid)) for pid in said.split()]
+        assert None not in started
+        ended = await command.end()
+        command.release(keep_reading=False)
+    assert not any(each is not None and is_alive(each) for each in started)
+    reap_adopted(ended)
 
 
 def test_what_does_not_exist_is_not_alive() -> None:

@@ -13,7 +13,7 @@ import pytest
 from openhands_acp.local.environment import LoginEnvironment
 from openhands_acp.local.processes import descendants, is_alive, look
 from openhands_acp.local.programs import LocalProgram, LocalPrograms
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ async def test_what_is_sent_comes_back_whole_however_slowly_it_is_read(tmp_path:
     program = await _started(tmp_path, "cat")
     data = os.urandom(500_000)
     received = b""
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(program.send, data)
             while len(received) < len(data):
@@ -53,7 +53,7 @@ async def test_what_is_sent_comes_back_whole_however_slowly_it_is_read(tmp_path:
 )
 async def test_a_program_that_ends_by_itself_says_how(script: str, outcome: str, said: str, tmp_path: Path) -> None:
     program = await _started(tmp_path, script)
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE):
         assert await program.receive() == b""
         await program.end()
     assert (program.outcome, program.said()) == (outcome, said)
@@ -61,10 +61,14 @@ async def test_a_program_that_ends_by_itself_says_how(script: str, outcome: str,
         await program.send(b"x")
 
 
-@pytest.mark.parametrize("script", [DEAF, ORPHANS], ids=["hears nothing", "leaves orphans"])
-async def test_a_program_ends_with_all_that_it_started(script: str, tmp_path: Path) -> None:
-    program = await _started(tmp_path, script)
-    with anyio.fail_after(20):
+@pytest.mark.parametrize(
+    ("script", "has_proc"),
+    [(DEAF, True), (ORPHANS, True), (DEAF, False)],
+    ids=["hears nothing", "leaves orphans", "hears nothing, where ps alone tells who there is"],
+)
+async def test_a_program_ends_with_all_that_it_started(script: str, has_proc: bool, tmp_path: Path) -> None:
+    program = await _started(tmp_path, script, has_proc=has_proc)
+    with anyio.fail_after(PATIENCE):
         started = [look(int(pid)) for pid in (await program.receive()).split()]
         assert None not in started
         await program.end()
@@ -76,7 +80,7 @@ async def test_a_program_ends_with_all_that_it_started(script: str, tmp_path: Pa
 
 async def test_who_waits_for_a_program_that_is_ended_waits_no_longer(tmp_path: Path) -> None:
     program = await _started(tmp_path, "exec sleep 600")
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(program.receive)
             await anyio.wait_all_tasks_blocked()
@@ -86,12 +90,12 @@ async def test_who_waits_for_a_program_that_is_ended_waits_no_longer(tmp_path: P
 async def test_a_program_dies_with_us_even_where_we_are_killed(tmp_path: Path) -> None:
     async with await anyio.open_process([sys.executable, "-c", _holding(tmp_path)]) as us:
         assert us.stdout is not None
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE):
             started = [look(int(pid)) for pid in (await us.stdout.receive()).split()]
         everybody = [*started, *(look(pid) for pid in descendants(us.pid))]
         us.send_signal(signal.SIGKILL)
         assert len(started) == 2
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE):
             await until(lambda: not any(process is not None and is_alive(process) for process in everybody))
 
 
@@ -112,13 +116,13 @@ anyio.run(main)
 """
 
 
-async def _started(folder: Path, script: str) -> LocalProgram:
-    return await LocalPrograms(LoginEnvironment()).start("sh", ["-c", script], {}, str(folder))
+async def _started(folder: Path, script: str, *, has_proc: bool = True) -> LocalProgram:
+    return await LocalPrograms(LoginEnvironment(), has_proc=has_proc).start("sh", ["-c", script], {}, str(folder))
 
 
 async def _said(program: LocalProgram) -> str:
     said = b""
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE):
         while more := await program.receive():
             said += more
     return said.decode()

@@ -18,13 +18,13 @@ from openhands_acp.local.search_patterns import for_python
 from openhands_acp.local.search_plain import decoded, found_in
 from openhands_acp.local.search_programs import MOST_MATCHES, Enough, Gathered
 from tests.harness.search_conformance import CHECKS, PATTERNS, Check, lines, names, plant, query
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
-PLAIN = LocalSearch(lambda _path: None)
+PLAIN = LocalSearch(lambda _path: None, patience=PATIENCE)
 # A machine without ripgrep has one way to search; the other is tested where there is one.
-SEARCHES = {"plain": PLAIN, **({"ripgrep": LocalSearch()} if find_ripgrep() else {})}
+SEARCHES = {"plain": PLAIN, **({"ripgrep": LocalSearch(patience=PATIENCE)} if find_ripgrep() else {})}
 each_search = pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
 
 
@@ -56,7 +56,7 @@ def abs_path(path: Path) -> AbsPath:
 @each_search
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 async def test_searches_conform(search: LocalSearch, check: Check, folder: Path) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         await check(search, folder)
 
 
@@ -86,14 +86,14 @@ async def test_the_persons_own_ignore_file_counts(
 ) -> None:
     plant(tmp_path / "home", {**settings, where: "*.swp\n"})
     plant(folder, {"a.swp": "", "b.txt": "", "sub/c.swp": ""})
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         assert await names(search, "**", folder) == ["b.txt"]
 
 
 @each_search
 async def test_what_has_too_many_matches_is_ended_and_says_so(search: LocalSearch, folder: Path) -> None:
     plant(folder, {"a.txt": "x\n" * 60_000})
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         found = await search.matches(query(folder, "x"), {})
     assert (found.cut, found.files[0].count > 40_000, len(found.files[0].lines) <= 10_000) == ("size", True, True)
     assert found.files[0].lines[0] == FoundLine(1, "x")
@@ -103,7 +103,7 @@ async def test_without_ripgrep_what_is_too_large_is_passed_by_and_refused_when_n
     with (folder / "a.log").open("wb") as stream:
         stream.write(b"foo\n")
         stream.truncate(65 * 1024 * 1024)
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         assert await lines(PLAIN, query(folder, "foo")) == []
         with pytest.raises(OSError, match=r"too large to be searched here \(65 MB\)"):
             await PLAIN.matches(query(folder / "a.log", "foo"), {})
@@ -116,7 +116,7 @@ async def test_a_persons_settings_of_ripgrep_do_not_count(
     plant(tmp_path, {"rc": "--ignore-case\n--no-ignore\n"})
     monkeypatch.setenv("RIPGREP_CONFIG_PATH", str(tmp_path / "rc"))
     plant(folder, {".gitignore": "b.txt\n", "a.txt": "FOO\nfoo\n", "b.txt": "foo\n"})
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         assert await lines(search, query(folder, "foo")) == ["a.txt:2:foo"]
 
 
@@ -124,7 +124,7 @@ async def test_a_pattern_without_end_is_ended(folder: Path) -> None:
     # In a process of its own: in ours it would hold up everybody.
     plant(folder, {"a.txt": "x" * 60})
     search = LocalSearch(lambda _path: None, patience=0.5)
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         assert await search.matches(query(folder, "(x+x+)+y"), {}) == Matches((), "time")
 
 
@@ -168,19 +168,19 @@ if sys.platform != "win32":
     async def test_a_ripgrep_that_fails_is_done_without(line: str, tmp_path: Path, folder: Path) -> None:
         search = LocalSearch(lambda _path: script(tmp_path / "rg", line))
         plant(folder, {"a.txt": "foo\n"})
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             assert await lines(search, query(folder, "foo")) == ["a.txt:1:foo"]
             assert await names(search, "*.txt", folder) == ["a.txt"]
 
     async def test_a_ripgrep_that_is_gone_is_done_without(tmp_path: Path, folder: Path) -> None:
         plant(folder, {"a.txt": "foo\n"})
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             assert await names(LocalSearch(lambda _path: str(tmp_path / "no-rg")), "*", folder) == ["a.txt"]
 
     async def test_ripgrep_is_given_no_keys(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("LLM_API_KEY", "sk-secret")
         search = LocalSearch(lambda _path: script(tmp_path / "rg", f"export -p > {tmp_path}/env"))
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             await search.paths("*", abs_path(folder), ignored=False)
         given = (tmp_path / "env").read_text()
         assert ("sk-secret" in given, "HOME=" in given) == (False, True)
@@ -201,7 +201,7 @@ if sys.platform != "win32":
         script(program, f"printf '{folder}/found\\0'; touch {tmp_path}/ran")
         shell = script(tmp_path / "shell", f'PATH={program.parent}:$PATH; export PATH; eval "$4"')
         bare = {"SHELL": shell, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             found = await LocalSearch(environment=LoginEnvironment(bare)).paths("**", abs_path(folder), ignored=False)
         assert ([os.path.basename(path) for path in found.paths], (tmp_path / "ran").exists()) == (["found"], True)
 
@@ -209,7 +209,7 @@ if sys.platform != "win32":
     async def test_cancelling_ends_the_process(tmp_path: Path, folder: Path) -> None:
         started = tmp_path / "pid"
         search = LocalSearch(lambda _path: script(tmp_path / "rg", f"echo $$ > {started}; exec sleep 600"))
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(search.matches, query(folder, "x"), dict[AbsPath, str]())
                 await until(lambda: started.exists() and started.read_text())
@@ -222,6 +222,6 @@ if sys.platform != "win32":
         plant(folder, {"a.txt": "foo\n", "b.txt": "foo\n"})
         (folder / "b.txt").chmod(0)
         for search in SEARCHES.values():
-            with anyio.fail_after(10):
+            with anyio.fail_after(PATIENCE):
                 found = await search.matches(query(folder, "foo"), {})
             assert "a.txt" in [os.path.basename(each.path) for each in found.files]

@@ -27,6 +27,7 @@ from openhands_acp.local import snapshot_scan, snapshot_store
 from openhands_acp.local.snapshot_store import NAME, Store
 from openhands_acp.local.snapshots import LocalSnapshots, forget_session
 from tests.harness.trees import DEEDS, Deed, tree_of
+from tests.harness.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +42,7 @@ async def snapshots_of(root: Path, home: Path, session: str = "s") -> AsyncGener
 
 
 async def take(snapshots: LocalSnapshots) -> str:
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE):
         return (await snapshots.begin().done()).id
 
 
@@ -447,7 +448,7 @@ async def test_a_closed_session_keeps_nobody_waiting(tmp_path: Path) -> None:
     _fill(root, 10)
     async with snapshots_of(root, tmp_path / "h") as snapshots:
         taking = snapshots.begin()
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE):
         with suppress(SnapshotError):
             await taking.done()
         with pytest.raises(SnapshotError, match="closed"):

@@ -27,6 +27,7 @@ from tests.harness.jobs_conformance import JOB_CASES
 from tests.harness.terminals_conformance import (
     CASES,
     ENDLESS,
+    LIMIT,
     Case,
     Heard,
     attend,
@@ -34,7 +35,7 @@ from tests.harness.terminals_conformance import (
     leave,
     run,
 )
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE, until
 
 BRIEF = Patience(None, 0.03)
 Process = subprocess.Popen[bytes]
@@ -52,7 +53,8 @@ async def settled() -> list[int]:
     def alive() -> list[int]:
         return [pid for pid in descendants(os.getpid()) if look(pid)]
 
-    with anyio.move_on_after(1):
+    # Less than what they sleep.
+    with anyio.move_on_after(20):
         await until(lambda: not alive())
     return alive()
 
@@ -90,10 +92,10 @@ async def test_cancelling_at_any_moment_leaves_neither_a_process_nor_a_file_open
     await run(terminals, cwd, "true")
     before = open_files()
     for moments in range(40):
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 line = "echo a; sleep 60 & setsid sleep 60 & (setsid sleep 60 &); echo b; wait"
-                tasks.start_soon(terminals.run, Command(line, cwd, 8), Heard(), ENDLESS)
+                tasks.start_soon(terminals.run, Command(line, cwd, LIMIT), Heard(), ENDLESS)
                 for _ in range(moments):
                     await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()
@@ -124,7 +126,7 @@ async def test_cancelling_who_attends_at_any_moment_leaves_neither_a_process_nor
     await run(terminals, cwd, "true")
     before = open_files()
     for moments in range(14):
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             _, running = await leave(terminals, cwd, "echo a; setsid sleep 60 & (setsid sleep 60 &); cat", BRIEF)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(terminals.attend, running.job, "b\r", Heard(), ENDLESS)
@@ -158,8 +160,8 @@ async def test_what_outlives_the_shell_for_a_moment_is_heard_and_not_left_runnin
 
 async def test_a_sink_hears_of_a_quiet_moment_once(cwd: AbsPath) -> None:
     heard = Heard()
-    with anyio.fail_after(5):
-        await make(frozenset()).run(Command("echo a; sleep 0.4; echo b", cwd, 8), heard, ENDLESS)
+    with anyio.fail_after(PATIENCE):
+        await make(frozenset()).run(Command("echo a; sleep 0.4; echo b", cwd, LIMIT), heard, ENDLESS)
     assert heard.chunks == ["a\n", "", "b\n"]
 
 
@@ -182,7 +184,7 @@ async def test_an_end_can_be_waited_for_with_and_without_process_descriptors(wat
         await anyio.wait_readable(ended)
     assert early.cancelled_caught
     process.communicate(b"go\n")
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE):
         await anyio.wait_readable(ended)
     os.close(ended)
     assert process.wait() == 7
@@ -219,7 +221,7 @@ async def test_who_waits_for_the_keyboard_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(terminals_module, "KEYBOARD", 0.02)
     terminals = make(frozenset())
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE):
         _, running = await leave(terminals, cwd, line, Patience(silence=30, whole=15 if waits else 0.2))
     assert (running.wants_input, running.seconds < 15) == (waits, True)
     await terminals.end()
@@ -234,7 +236,7 @@ async def test_long_output_and_that_of_jobs_is_in_a_file_and_short_output_is_not
     terminals = LocalTerminals(spool=tmp_path / "session" / "output")
     _, short = await run(terminals, cwd, f"seq {SHOWN // 6 + 1} | head -c {SHOWN}")
     _, long = await run(terminals, cwd, "seq 20000; printf '\\033[1mbold\\033[0m 1%%\\r 2%%\\n\\377\\n'")
-    _, running = await leave(terminals, cwd, "echo begun; read x; echo $x", Patience(0.2, 60))
+    _, running = await leave(terminals, cwd, "echo begun; read x; echo $x", Patience(0.2, 60), says="begun")
     _, ended = await attend(terminals, running.job, "typed\r")
     assert isinstance(ended, Exit)
     assert long.log is not None
@@ -337,7 +339,7 @@ async def test_a_command_that_closed_its_terminal_can_be_looked_at_and_interrupt
 async def test_all_jobs_are_ended_in_the_time_of_one(cwd: AbsPath) -> None:
     terminals = make(frozenset())
     stubborn = "trap '' TERM; echo $$; while :; do sleep 0.01; done"
-    pids = [int((await leave(terminals, cwd, stubborn, Patience(None, 0.1)))[0]) for _ in range(3)]
+    pids = [int((await leave(terminals, cwd, stubborn, says="\n"))[0]) for _ in range(3)]
     await terminals.end()
     assert await settled() == []
     assert [pid for pid in pids if look(pid)] == []

@@ -18,6 +18,7 @@ from openhands_acp.local.files import LocalFiles
 from openhands_acp.tools import tools_for
 from openhands_acp.tools.apply_patch import apply_patch
 from tests.harness.editing import Place
+from tests.harness.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +40,7 @@ def place(tmp_path: Path) -> Place:
 
 
 async def patch(place: Place, *lines: str, name: str = "patch") -> ToolResult:
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         return await TOOL.run(TOOL.parse({name: whole(*lines)}), place.hands)
 
 

@@ -13,7 +13,7 @@ from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.tool import Hands, Tool, ToolError, ToolResult
 from openhands_acp.tools import BUILTIN
-from openhands_acp.tools.define import define, settled
+from openhands_acp.tools.define import RISK, define, settled
 from openhands_acp.tools.file_editor import FileEditorArgs, file_editor
 from openhands_acp.tools.finish import FinishArgs, finish
 from openhands_acp.tools.task_tracker import TaskTrackerArgs, task_tracker
@@ -44,7 +44,7 @@ def _sketch(arguments: JsonObject, _root: AbsPath) -> Card | None:
     return Card(json.dumps([arguments, settled(arguments)]), "other")
 
 
-def _tool(*, risky: bool = False) -> Tool:
+def _tool(risk: JsonObject | None = None) -> Tool:
     return define(
         name="try",
         description="Try.",
@@ -53,7 +53,7 @@ def _tool(*, risky: bool = False) -> Tool:
         card=lambda args, root: Card(f"{args.mode} {root}", "other"),
         sketch=_sketch,
         is_read_only=lambda args: args.mode == "slow",
-        risky=risky,
+        risk=risk,
     )
 
 
@@ -101,7 +101,7 @@ def test_the_tools_that_every_request_carries_are_small() -> None:
 
 
 def test_a_risky_tool_asks_for_the_models_estimate_first_and_does_not_require_it() -> None:
-    parameters = json.loads(json.dumps(_tool(risky=True).spec.parameters))
+    parameters = json.loads(json.dumps(_tool(RISK).spec.parameters))
     assert list(parameters["properties"]) == ["security_risk", *PROPERTIES]
     assert parameters["properties"]["security_risk"]["enum"] == ["LOW", "MEDIUM", "HIGH"]
     assert parameters["required"] == ["mode"]

@@ -102,6 +102,7 @@ async def test_nothing_found_says_what_may_be_in_the_way(
         ({}, "`pattern` is missing"),
         ({"pattern": " "}, "`pattern` is no path: it is empty or contains a NUL character"),
         ({"pattern": "a\0"}, "`pattern` is no path: it is empty or contains a NUL character"),
+        ({"pattern": "a", "path": "\ud800"}, "`path` has half a character in it: '\\ud800'; write it anew"),
         ({"pattern": ["*.py"]}, "`pattern` must be a string, got ['*.py']"),
         ({"pattern": "*", "ignored": "often"}, "`ignored` must be true or false, got 'often'"),
         ({"glob": "*"}, "`pattern` is missing; unknown: 'glob'"),

@@ -187,6 +187,8 @@ async def test_a_place_may_be_written_in_many_ways(
         ({"pattern": ["a"]}, "`pattern` must be a string, got ['a']"),
         ({"pattern": "a\0b"}, "`pattern` contains a NUL character; nothing that is searched can"),
         ({"pattern": "a", "path": "a\0"}, "`path` contains a NUL character; nothing that is searched can"),
+        ({"pattern": "a\ud800"}, "`pattern` has half a character in it: 'a\\ud800'; write it anew"),
+        ({"pattern": "a", "include": "\ud800"}, "`include` has half a character in it: '\\ud800'; write it anew"),
         ({"pattern": "a", "path": ["a"]}, "`path` must be a string, got ['a']"),
         ({"pattern": "a", "output": "all"}, "`output` must be one of 'lines', 'files' or 'count', got 'all'"),
         ({"pattern": "a", "context": "many"}, "`context` must be a whole number, got 'many'"),

@@ -139,3 +139,18 @@ def test_no_schema_breaks_what_reads_arguments(schema: dict[str, Any], arguments
     fit = fitted(arguments, told(schema, risky=True))
     if known is not None:
         known.faults(known.given(fit))
+
+
+@pytest.mark.parametrize(
+    "schema", [{"type": "object", "$ref": "#"}, {"type": "object", "properties": {"a": {"$ref": "#/properties/a"}}}]
+)
+def test_a_schema_that_refers_to_itself_without_end_is_the_servers_to_check(schema: JsonObject) -> None:
+    assert Arguments(schema).faults({"a": 1}) == []
+
+
+def test_a_schema_that_is_nested_too_deeply_is_none() -> None:
+    schema: JsonObject = {"type": "object"}
+    for _ in range(200):
+        schema = {"type": "object", "properties": {"a": schema}}
+    with pytest.raises(BadSchema, match=r"^it is nested too deeply$"):
+        Arguments(schema)

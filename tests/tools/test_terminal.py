@@ -170,13 +170,29 @@ async def test_the_model_gets_head_and_tail_of_a_long_output_and_the_card_less(
     assert len(shown.output) <= 8_192
 
 
+async def one_then(hands: PlainHands, gate: Path, rest: str) -> None:
+    """Run what prints a line, and goes on once that has been shown."""
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: call(hands, command=f"mkfifo gate; echo 1; read line < gate; {rest}"))
+            await until(
+                lambda: any(
+                    (each.output or "") == "1\n"
+                    for update in hands.shown
+                    for each in update
+                    if isinstance(each, ShownCommand)
+                )
+            )
+            gate.write_text("go\n", encoding="utf-8")
+
+
 async def test_a_running_command_is_shown_no_more_often_than_a_person_can_read(
     root: AbsPath, terminals: LocalTerminals
 ) -> None:
     hands = PlainHands(root, terminals=terminals)
     started = time.monotonic()
-    await call(hands, command="for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.04; done")
-    assert 2 <= len(hands.shown) <= (time.monotonic() - started) / PACE + 2
+    await one_then(hands, Path(root) / "gate", "for i in 2 3 4 5 6 7 8; do echo $i; sleep 0.04; done")
+    assert len(hands.shown) <= (time.monotonic() - started) / PACE + 2
     outputs = [each.output for update in hands.shown for each in update if isinstance(each, ShownCommand)]
     assert len(outputs[0] or "") < len(outputs[-1] or "")
     assert outputs[-1] == "1\n2\n3\n4\n5\n6\n7\n8\n"
@@ -186,7 +202,7 @@ async def test_what_was_printed_before_a_pause_is_shown_during_it(root: AbsPath,
     hands = PlainHands(root, terminals=terminals)
     # Ends only once the second line has been shown: the first is shown at once, the second is held back.
     gate = Path(root) / "gate"
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: call(hands, command="mkfifo gate; echo 1; sleep 0.02; echo 2; read line < gate"))
             shown = (ShownCommand("mkfifo gate; echo 1; sleep 0.02; echo 2; read line < gate", "1\n2\n"),)
@@ -201,6 +217,7 @@ async def test_what_was_printed_before_a_pause_is_shown_during_it(root: AbsPath,
         ({"command": "x", "is_input": "perhaps"}, "`is_input` must be true or false, got 'perhaps'"),
         ({"command": "x", "job": [1]}, "`job` must be a string, got [1]"),
         ({"command": "a\0b"}, "`command` contains a NUL character; no command can"),
+        ({"command": "echo \ud83d"}, "`command` has half a character in it: 'echo \\ud83d'; write it anew"),
         ({"command": "x", "timeout": 0}, "`timeout` should be greater than 0, got 0"),
         ({"command": "x", "timeout": "soon"}, "`timeout` must be a number, got 'soon'"),
     ],

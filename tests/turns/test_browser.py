@@ -33,6 +33,8 @@ class PaperBrowser:
     shown: str = ""
     hosts: set[str] = field(default_factory=set[str])
     ended: bool = False
+    left: str = ""
+    """Where the page goes by itself when it is read next."""
 
     async def do(self, step: Step) -> Sight:
         if isinstance(step, Open):
@@ -49,7 +51,10 @@ class PaperBrowser:
         return Spot(self.shown, 'button "Go"')
 
     async def content(self) -> Page:
-        return Page(self.shown, 200, "A page", "Its text")
+        if self.left:
+            url, self.left = self.left, ""
+            raise MovedElsewhere(url)
+        return Page(self.shown, 200, "A page", f"Its text at {self.shown}")
 
     async def end(self) -> None:
         self.ended = True
@@ -93,7 +98,12 @@ async def test_what_is_opened_and_done_is_asked_by_host_and_looking_is_not(tmp_p
             f'Click `button "Go"` on `{HOME}`',
             f'Type `%60x%60` into `button "Go"` on `{HOME}2`',
         ]
-        assert results(running) == [SIGHT % HOME, SIGHT % f"{HOME}2", "# A page\n\nIts text", SIGHT % f"{HOME}3"]
+        assert results(running) == [
+            SIGHT % HOME,
+            SIGHT % f"{HOME}2",
+            f"# A page\n\nIts text at {HOME}2",
+            SIGHT % f"{HOME}3",
+        ]
 
 
 async def test_always_covers_a_host_and_no_other(tmp_path: Path) -> None:
@@ -107,6 +117,14 @@ async def test_always_covers_a_host_and_no_other(tmp_path: Path) -> None:
             "Open `https://b.example/x`, where this leads to",
         ]
         assert browser.shown == "https://b.example/x"
+
+
+async def test_a_page_that_went_elsewhere_by_itself_is_read_when_that_is_permitted(tmp_path: Path) -> None:
+    browser = PaperBrowser({}, shown=HOME, left="https://b.example/x")
+    async with agent(tmp_path, backend=backend(browser, step("get_content"))) as running:
+        await running.prompt("go")
+        assert shown(running) == ["Open `https://b.example/x`, where this leads to"]
+        assert results(running) == ["# A page\n\nIts text at https://b.example/x"]
 
 
 async def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:

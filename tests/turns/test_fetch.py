@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from openhands_acp.engine.messages import ToolMessage
+from openhands_acp.engine.messages import Image, ToolMessage
 from openhands_acp.web.fetching import FetchingWeb
 from tests.harness.check import Running, TestBackend, agent
 from tests.harness.editor import allowed, rejected
@@ -18,6 +19,7 @@ from tests.harness.site import Answer, Site, site
 
 pytestmark = pytest.mark.anyio
 
+GIF = "R0lGODlhAQABAAAAACwAAAAAAQABAAA7"
 LONG = "\n".join(f"line {number}" for number in range(10_000))
 
 
@@ -26,7 +28,10 @@ def served() -> Iterator[Site]:
     with site({"/": Answer(b"<title>Home</title><p>Hello"), "/2": Answer(b"two", "text/plain")}) as made:
         made.pages["/moved"] = Answer(status=302, headers={"Location": made.url("/2", "localhost")})
         made.pages["/long"] = Answer(LONG.encode(), "text/plain")
-        made.pages["/pic"] = Answer(b"\x89PNG", "image/png")
+        # One that is none of what it says.
+        made.pages["/pic"] = Answer(b64decode(GIF), "image/png")
+        made.pages["/damaged"] = Answer(b"\x89PNG\r\n\x1a\n", "image/png")
+        made.pages["/none"] = Answer(b"<html>", "image/png")
         yield made
 
 
@@ -62,6 +67,35 @@ async def test_the_person_sees_the_whole_address_and_can_allow_the_host(tmp_path
         names = [option["name"] for option in asked(running)[0]["options"]]
         assert names == ["Allow once", f"Always allow 127.0.0.1:{served.port} in this session", "Reject"]
         assert results(running) == ["# Home\n\nHello", "two", "two"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "host"),
+    [
+        # Cyrillic, but for the end.
+        (
+            "https://аррӏе.example/x",
+            "`https://аррӏе.example/x` (the host `xn--80ak6aa92e.example`)",
+            "xn--80ak6aa92e.example",
+        ),
+        (
+            "https://Bücher.example:8/",
+            "`https://Bücher.example:8/` (the host `xn--bcher-kva.example:8`)",
+            "xn--bcher-kva.example:8",
+        ),
+        ("https://faß.example/", "`https://faß.example/` (the host `xn--fa-hia.example`)", "xn--fa-hia.example"),
+        ("https://ｅｘａｍｐｌｅ.com/ä", "`https://ｅｘａｍｐｌｅ.com/ä`", "example.com"),
+    ],
+)
+async def test_a_host_that_looks_like_another_is_shown_as_it_is_sent(
+    tmp_path: Path, url: str, shown: str, host: str
+) -> None:
+    made = backend(fetch(url))
+    async with agent(tmp_path, backend=made, permission=lambda _params: rejected()) as running:
+        await running.prompt("go")
+        (question,) = asked(running)
+        assert question["toolCall"]["content"][0]["content"]["text"] == f"Fetch {shown}"
+        assert question["options"][1]["name"] == f"Always allow {host} in this session"
 
 
 async def test_a_page_that_has_moved_to_another_host_is_asked_for_again(tmp_path: Path, served: Site) -> None:
@@ -132,11 +166,25 @@ async def test_an_image_is_for_the_model_to_look_at(tmp_path: Path, served: Site
     async with agent(tmp_path, backend=made) as running:
         await running.prompt("go")
         results_read = [m for m in running.model.requests[-1] if isinstance(m, ToolMessage)]
-        assert [image.mime_type for image in results_read[0].images] == ["image/png"]
+        assert results_read[0].images == (Image("image/gif", GIF),)
+
+
+@pytest.mark.parametrize(
+    ("path", "why"), [("/damaged", "the image is cut off or damaged"), ("/none", "is said to be an image, and is none")]
+)
+async def test_an_image_that_providers_refuse_never_gets_into_the_conversation(
+    tmp_path: Path, served: Site, path: str, why: str
+) -> None:
+    made = backend(fetch(served.url(path)), mode="always-approve")
+    async with agent(tmp_path, backend=made) as running:
+        await running.prompt("go")
+        (read,) = [m for m in running.model.requests[-1] if isinstance(m, ToolMessage)]
+        assert read.images == ()
+        assert why in read.text
 
 
 async def test_a_page_that_is_not_there_is_a_failure_with_what_it_says(tmp_path: Path, served: Site) -> None:
-    async with agent(tmp_path, backend=backend(fetch(served.url("/none")), mode="always-approve")) as running:
+    async with agent(tmp_path, backend=backend(fetch(served.url("/nothing")), mode="always-approve")) as running:
         await running.prompt("go")
         assert results(running) == ["(HTTP status 404)\n\nnot here"]
         closed = [u for u in running.editor.updates() if u.get("status") == "failed"]

@@ -52,7 +52,7 @@ async def test_a_client_with_forms_shows_one(tmp_path: Path) -> None:
 < tool_call {"toolCallId": "id11", "status": "pending", "title": "Ask you something", "name": "ask_user", "kind": "other", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id11", "status": "pending", "title": "Which database?", "content": [{"type": "content", "content": {"type": "text", "text": "Which database?\\n\\n- **SQLite**: one file\\n- **Postgres**"}}], "rawInput": {"questions": [{"question": "Which database?", "options": [{"label": "SQLite", "description": "one file"}, {"label": "Postgres"}]}]}}
 < usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
-< 1 elicitation/create {"toolCallId": "id11", "mode": "form", "message": "Which database?", "requestedSchema": {"type": "object", "properties": {"answer1": {"title": "Your answer", "type": "string", "oneOf": [{"const": "SQLite", "title": "SQLite", "description": "one file"}, {"const": "Postgres", "title": "Postgres"}]}, "more": {"type": "string", "title": "In your words", "description": "If no choice fits, or to say more"}}}}
+< 1 elicitation/create {"toolCallId": "id11", "mode": "form", "message": "Which database?", "requestedSchema": {"type": "object", "properties": {"answer1": {"type": "string", "title": "Your answer", "oneOf": [{"const": "SQLite", "title": "SQLite", "description": "one file"}, {"const": "Postgres", "title": "Postgres"}]}, "more": {"type": "string", "title": "In your words", "description": "If no choice fits, or to say more"}}}}
 > 1 = {"action": "accept", "content": {"answer1": "SQLite", "more": ""}}
 < tool_call_update {"toolCallId": "id11", "status": "completed", "content": [{"type": "content", "content": {"type": "text", "text": "**Which database?** SQLite"}}]}
 < agent_message_chunk ["id16", "Done."]
@@ -179,6 +179,7 @@ async def test_a_client_that_never_gives_an_answer_that_fits_is_asked_with_butto
     async with agent(tmp_path, WHICH, DONE, elicits=answer, permission=lambda _params: allowed("0")) as running:
         assert await running.prompt("go") == {"stopReason": "end_turn"}
         assert results(running) == ["Which database?\nAnswer: SQLite"]
+        assert len(requests(running, "elicitation/create")) <= 3
 
 
 def refused(_params: dict[str, Any]) -> Any:
@@ -232,6 +233,14 @@ async def test_stopping_withdraws_the_form(tmp_path: Path) -> None:
         ({"question": "What is your API key?"}, True),
         ({"question": "Please paste a GitHub access token"}, True),
         ({"question": "The database password?"}, True),
+        ({"question": "Paste your token here"}, True),
+        ({"question": "What is the key for the staging server?"}, True),
+        ({"question": "Your npm token?"}, True),
+        ({"question": "Which verification code did you get?"}, True),
+        ({"question": "Wie lautet das Passwort?"}, True),
+        ({"question": "Какой пароль?"}, True),
+        ({"question": "Which key binding should open it?"}, False),
+        ({"question": "How many tokens may a prompt have?"}, False),
         ({"question": "Which secret store?", "options": OPTIONS}, False),
         ({"question": "Where are tokens parsed?"}, False),
     ],

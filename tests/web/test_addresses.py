@@ -40,6 +40,12 @@ from openhands_acp.web.addresses import is_public, reachable, target_of
         ("64:ff9b::808:808", True),
         ("2002:7f00:1::", False),
         ("2001:0:4136:e378:8000:63bf:3fff:fdd2", False),
+        # What older Pythons take for global.
+        ("::127.0.0.1", False),
+        ("::ffff:0:127.0.0.1", False),
+        ("64:ff9b:1::7f00:1", False),
+        ("fec0::1", False),
+        ("5f00::1", False),
     ],
 )
 def test_what_is_public(address: str, public: bool) -> None:
@@ -88,6 +94,13 @@ def test_one_hidden_address_spoils_a_name() -> None:
         ("http://[::1/", "is not an address of the web"),
         ("http://good.example@127.0.0.1/", "must not carry a user name"),
         ("http://user:word@a.example/", "must not carry a user name"),
+        # Where one program sees the end of the host, and another does not.
+        ("http://good.example\\@127.0.0.1/", "must not carry a user name"),
+        ("http://127.0.0.1\\.good.example/", "is no name"),
+        ("http://127.0.0.1%2f.good.example/", "is no name"),
+        ("http://a b.example/", "is no name"),
+        ("http://a.example;.b.example/", "is no name"),
+        ("http://..example\u3002/", "is not an address of the web"),
     ],
 )
 def test_what_is_no_address_of_the_web(url: str, reason: str) -> None:
@@ -101,6 +114,10 @@ def test_what_is_no_address_of_the_web(url: str, reason: str) -> None:
         ("https://a.example/x?y#z", "a.example", "https://10.1.2.3:443/x?y"),
         ("http://a.example:8080", "a.example:8080", "http://10.1.2.3:8080"),
         ("https://Bücher.example./", "xn--bcher-kva.example", "https://10.1.2.3:443/"),
+        # As browsers have it since 2008, and not another person's fass.example.
+        ("https://faß.example/", "xn--fa-hia.example", "https://10.1.2.3:443/"),
+        ("https://ｅｘａｍｐｌｅ.com/", "example.com", "https://10.1.2.3:443/"),
+        ("http://\tlocal\nhost/", "localhost", "http://10.1.2.3:80/"),
     ],
 )
 def test_the_name_stays_and_the_connection_goes_to_the_address(url: str, netloc: str, at: str) -> None:
