@@ -1,11 +1,12 @@
-"""When hooks are asked, and what comes of it: a call is refused, a prompt kept out, something added for the model.
+"""When hooks are asked, and what comes of it: a call is refused or asked about, a prompt kept out, something added.
 
-Knows neither files nor processes. A hook that does not work blocks nothing, and the person is told so, once.
+Knows neither files nor processes. A hook that does not work blocks nothing, and the person is told so, once. Those of
+a session look at the calls of its sub-agents, too; those of a sub-agent's definition at all that it does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -13,12 +14,12 @@ import anyio
 
 from openhands_acp.engine.call import CallRequest
 from openhands_acp.engine.events import Entry, Event, NoticeEvent, TurnStarted
-from openhands_acp.engine.hooks import EventName, Hook, Verdict, judged, matches, payload
+from openhands_acp.engine.hooks import EventName, Hook, Ran, Verdict, judged, matches, payload
 from openhands_acp.engine.inventory import Inventory, quoted
-from openhands_acp.engine.messages import Part, plain_text
+from openhands_acp.engine.messages import JsonObject, Part, plain_text
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.session_ports import Ports
-from openhands_acp.engine.tool import Hands, Rejected, ToolResult
+from openhands_acp.engine.tool import Hands, Rejected, ToolError, ToolResult
 from openhands_acp.engine.turns import Turn
 
 T = TypeVar("T")
@@ -54,40 +55,59 @@ class _Past:
 
     has_begun: bool = False
     told: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
-    """Of what the person was told: commands, and what is wrong with them."""
+    """Of what the person was told, or is to be: commands, and what is wrong with them."""
+    to_tell: list[str] = field(default_factory=list[str])
+    """What comes at any moment, between two pieces of an answer, say, and waits for a better one."""
 
 
 # ---------------------------------------------------------------- calls
 
 
-async def called(session: Caller, call: CallRequest) -> ToolResult:
+async def called(session: Caller, call: CallRequest, run: Callable[[Hands], Awaitable[ToolResult]]) -> ToolResult:
     """Run a call, with the hooks before and after it. Raises ToolError, Rejected, Dismissed."""
-    assert call.tool is not None
-    name, given = call.tool_name, call.arguments or {}
-    before = await _asked(session, "PreToolUse", name, tool_name=name, tool_input=given)
+    before = await _asked(session, "PreToolUse", call.tool_name, tool_name=call.tool_name, tool_input=_given(call))
     if before.is_blocked:
         # Before the person is asked: what cannot be done is no question.
-        raise Rejected(f"a hook blocked this call: {before.reason}", "mode")
-    result = await call.tool.run(call.parsed, session.hands(call))
-    response = {"content": result.text, "is_error": result.is_error}
-    after = await _asked(session, "PostToolUse", name, tool_name=name, tool_input=given, tool_response=response)
-    remarks = [*before.additions, *after.additions, *([after.reason] if after.is_blocked else [])]
-    if not remarks:
-        return result
-    text = "\n\n".join([result.text, *(f"(A hook says: {remark})" for remark in remarks)])
+        raise Rejected(f"a hook blocked this call: {before.reason}", "hook")
+    hands = session.hands(replace(call, hook_asks=before.question))
+    try:
+        result = await run(hands)
+    except ToolError as error:
+        # It was tried, and may have done a part of it.
+        after = await _after(session, call, str(error), is_error=True)
+        raise ToolError(_with_remarks(str(error), before, after)) from error
+    after = await _after(session, call, result.text, is_error=result.is_error)
     # Who objects to what was done wants it to be read.
-    return replace(result, text=text, ends_turn=result.ends_turn and not after.is_blocked)
+    ends_turn = result.ends_turn and not after.is_blocked
+    return replace(result, text=_with_remarks(result.text, before, after), ends_turn=ends_turn)
+
+
+async def _after(session: Session, call: CallRequest, text: str, *, is_error: bool) -> Verdict:
+    told = {"tool_name": call.tool_name, "tool_input": _given(call)}
+    response = {"content": text, "is_error": is_error}
+    return await _asked(session, "PostToolUse", call.tool_name, **told, tool_response=response)
+
+
+def _given(call: CallRequest) -> JsonObject:
+    return call.arguments or {}
+
+
+def _with_remarks(text: str, before: Verdict, after: Verdict) -> str:
+    remarks = [*before.additions, *after.additions, *([after.reason] if after.is_blocked else [])]
+    return "\n\n".join([text, *(f"(A hook says: {remark})" for remark in remarks)])
 
 
 # ---------------------------------------------------------------- prompts
 
 
-async def prompted(session: Session, parts: Sequence[Part]) -> Verdict:
-    """Ask about what the person wants the model to read."""
-    if session.ports.bounds.depth:
-        return Verdict()
+def watch(session: Session) -> None:
+    """Note whether hooks look at prompts: one that is stopped before they did is not for the model."""
     if session.turn is not None:
         session.turn.is_watched = any(hook.event == "UserPromptSubmit" for hook in session.inventory.hooks)
+
+
+async def prompted(session: Session, parts: Sequence[Part]) -> Verdict:
+    """Ask about what the person wants the model to read."""
     text = plain_text(parts)
     return await _asked(session, "UserPromptSubmit", "", message=text, prompt=text)
 
@@ -124,8 +144,9 @@ def add(session: Session, verdict: Verdict) -> None:
 
 async def begun(session: Session) -> None:
     """Ask once in a session, at its first turn, or the first since it was taken up again."""
+    _tell(session)
     past = session.recall(_Past)
-    if not past.has_begun and not session.ports.bounds.depth:
+    if not past.has_begun:
         past.has_begun = True
         turns = sum(isinstance(entry.event, TurnStarted) for entry in session.entries)
         # As Claude calls them.
@@ -150,22 +171,54 @@ async def ended(session: Session) -> None:
 async def _asked(session: Session, event: EventName, name: str, **fields: Any) -> Verdict:
     """Ask all hooks of an event in their order, up to the first that blocks."""
     additions: list[str] = []
+    questions: list[str] = []
     for hook in session.inventory.hooks:
         if not matches(hook, event, name, fields.get("tool_input") or {}):
             continue
         told = payload(event, session.id, hook.folder or session.root, **fields)
+        if hook.is_async and event != "SessionEnd":
+            session.ports.open_hooks().begin(hook, told, _listening(session, hook))
+            continue
+        # At a session's end nothing runs on behind it.
         verdict = judged(await session.ports.open_hooks().run(hook, told))
-        if verdict.complaint:
-            _complain(session, hook, verdict.complaint)
+        _look_at(session, hook, verdict)
         additions += verdict.additions
+        questions += [verdict.question] if verdict.question else []
         if verdict.is_blocked:
-            return replace(verdict, additions=tuple(additions))
-    return Verdict(additions=tuple(additions))
+            break
+    else:
+        verdict = Verdict(question="; ".join(questions))
+    _tell(session)
+    return replace(verdict, additions=tuple(additions))
 
 
-def _complain(session: Session, hook: Hook, complaint: str) -> None:
-    told = session.recall(_Past).told
-    if (hook.command, complaint) not in told:
-        told.add((hook.command, complaint))
-        where = f"The {hook.event} hook {quoted(hook.command)} ({quoted(hook.source)})"
-        session.emit(NoticeEvent(session.new_id(), "text", f"{where} {complaint}. It blocked nothing."))
+# ---------------------------------------------------------------- hooks that do not work
+
+
+def _listening(session: Session, hook: Hook) -> Callable[[Ran], None]:
+    return lambda ran: _look_at(session, hook, judged(ran))
+
+
+def _look_at(session: Session, hook: Hook, verdict: Verdict) -> None:
+    if verdict.complaint:
+        complain(session, hook, f"{verdict.complaint}. It blocked nothing")
+    elif verdict.question and hook.event != "PreToolUse":
+        complain(session, hook, "wants you to be asked, which only a PreToolUse hook can have")
+
+
+def complain(session: Session, hook: Hook, complaint: str) -> None:
+    """Have the person told what is wrong with a hook, once."""
+    if session.ports.bounds.complain is not None:
+        session.ports.bounds.complain(hook, complaint)
+        return
+    past = session.recall(_Past)
+    if (hook.command, complaint) not in past.told:
+        past.told.add((hook.command, complaint))
+        past.to_tell.append(f"The {hook.event} hook {quoted(hook.command)} ({quoted(hook.source)}) {complaint}.")
+
+
+def _tell(session: Session) -> None:
+    past = session.recall(_Past)
+    for sentence in past.to_tell:
+        session.emit(NoticeEvent(session.new_id(), "text", sentence))
+    past.to_tell.clear()

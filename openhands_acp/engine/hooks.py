@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, cast
 
@@ -70,21 +70,29 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of asking. It never allows anything: what a hook does not block is asked for as ever."""
+    """What came of asking. It never allows anything: what a hook does not block is asked for as ever, or more."""
 
     is_blocked: bool = False
     reason: str = ""
+    question: str = ""
+    """Why the person is to be asked, whatever the mode says; empty: no hook wants that."""
     additions: tuple[str, ...] = ()
     """What the model is to read besides."""
     complaint: str = ""
     """What is wrong with the hook, in words that follow its name."""
 
 
-class Hooks(Protocol):
-    """Runs them."""
-
+class Runner(Protocol):
     async def run(self, hook: Hook, payload: JsonObject) -> Ran:
         """Run one with this on its stdin, to its end; to be cancelled, which ends all that it started."""
+        ...
+
+
+class Hooks(Runner, Protocol):
+    """Runs those of one session."""
+
+    def begin(self, hook: Hook, payload: JsonObject, ended: Callable[[Ran], None]) -> None:
+        """Run one that nobody waits for, and say at its end what it did; the session's end is its end, too."""
         ...
 
 
@@ -92,6 +100,9 @@ class Hooks(Protocol):
 class NoHooks:
     async def run(self, hook: Hook, payload: JsonObject) -> Ran:
         return Ran(0)
+
+    def begin(self, hook: Hook, payload: JsonObject, ended: Callable[[Ran], None]) -> None:
+        pass
 
 
 # ---------------------------------------------------------------- when
@@ -177,10 +188,9 @@ def judged(ran: Ran) -> Verdict:
     if ran.code != 0:
         last = ran.stderr.strip().splitlines()[-1:]
         return Verdict(complaint=f"ended with code {ran.code}" + (f" ({last[0][:200]})" if last else ""))
-    if decision == "ask":
-        complaint = "wants you to be asked, which hooks cannot have here (they can deny)"
+    question = _first((*words[:2], "it gave no reason")) if decision == "ask" else ""
     added = (_text(own.get("additionalContext")), _text(said.get("additionalContext")))
-    return Verdict(additions=tuple(filter(None, added)), complaint=complaint)
+    return Verdict(question=question, additions=tuple(filter(None, added)), complaint=complaint)
 
 
 def _said(stdout: str) -> tuple[dict[str, Any], str]:

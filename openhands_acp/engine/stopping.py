@@ -24,8 +24,8 @@ async def take_watched_turn(session: Session) -> StopReason:
     items = session.transcript.items
     last = items[-1] if items else None
     stop = await critic.take_judged_turn(session)
-    if session.ports.bounds.depth or not session.transcript.items or session.transcript.items[-1] is last:
-        # Of a sub-agent, or of a prompt that nobody read.
+    if not session.transcript.items or session.transcript.items[-1] is last:
+        # Of a prompt that nobody read.
         return stop
     for number in range(1, MOST + 1):
         if stop != "end_turn" or not affords(session):

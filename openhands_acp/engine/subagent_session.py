@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from openhands_acp.engine import hooking
 from openhands_acp.engine.bounds import Bounds, narrowed
 from openhands_acp.engine.budget import Limit, Limits, in_words, reached
 from openhands_acp.engine.cards import KeptOutput
@@ -20,6 +21,7 @@ from openhands_acp.engine.hands import World
 from openhands_acp.engine.inventory import AgentDefinition, Inventory
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, Terminals
+from openhands_acp.engine.servers import Servers
 from openhands_acp.engine.session import Session
 from openhands_acp.engine.session_ports import Beginning, KeptSubagent, Ports
 from openhands_acp.engine.subagent_view import NamedPermissions, NamedPerson, View
@@ -46,6 +48,20 @@ class Assignment:
     model: str
     depth: int
     """How many sessions there are above it."""
+    servers: Servers
+    """The session's, and those that the definition brings."""
+
+    def may_have(self, tool: str) -> bool:
+        """Tell whether it may have a tool of this name."""
+        tools = self.definition.tools
+        if tools is None:
+            return tool not in _ONLY_NAMED
+        # A server's name stands for all of its tools, and one that the definition brings is named by that.
+        is_named = any(tool == name or tool.startswith(f"{name}__") for name in tools)
+        return tool in _ALWAYS or is_named or tool in self._brought()
+
+    def _brought(self) -> set[str]:
+        return {tool.spec.name for tool in self.servers.tools() if tool.server in self.definition.servers}
 
 
 def opened(session: Session, assignment: Assignment, kept: KeptSubagent, view: View, terminals: Terminals) -> Session:
@@ -70,10 +86,14 @@ def opened(session: Session, assignment: Assignment, kept: KeptSubagent, view: V
         lambda mode: narrowed(mode, session.mode),
         lambda: session.rules,
         exhausted,
-        lambda name: _may_have(definition, name),
+        assignment.may_have,
+        lambda hook, complaint: hooking.complain(session, hook, complaint),
+        definition.compacts,
+        definition.most_tokens,
     )
     ports = replace(
         _ports(session, definition, kept, view),
+        open_servers=lambda: assignment.servers,
         open_world=lambda: _world(session, view, terminals),
         bounds=bounds,
         describe=_describing(session, role),
@@ -82,7 +102,7 @@ def opened(session: Session, assignment: Assignment, kept: KeptSubagent, view: V
     beginning = Beginning(Limits(Limit(max_steps=most)), kept.history, session.persistence)
     child = Session(started, ports, lambda _inventory: tuple(session.toolbox.own()), beginning)
     child.set_option("model", assignment.model)
-    if definition.tools and not _is_able(session, child, bounds):
+    if definition.tools and not _is_able(child, bounds):
         raise ToolError(f"none of its tools ({', '.join(definition.tools)}) is there in this session")
     return child
 
@@ -96,7 +116,10 @@ def _ports(session: Session, definition: AgentDefinition, kept: KeptSubagent, vi
     async def look_around() -> Inventory:
         # Those that it is to have are in its prompt; nobody types commands to it, or is told twice what is wrong.
         skills = () if definition.skills else session.inventory.skills
-        return replace(session.inventory, skills=skills, commands=(), problems=(), withheld=())
+        # The session's look at what it does in the project, and not at how the two of them talk.
+        theirs = [hook for hook in session.inventory.hooks if hook.event in ("PreToolUse", "PostToolUse")]
+        hooks = (*theirs, *definition.hooks)
+        return replace(session.inventory, skills=skills, commands=(), hooks=hooks, problems=(), withheld=())
 
     person = NamedPerson(session.person, view)
     return replace(
@@ -154,15 +177,8 @@ def _role(session: Session, definition: AgentDefinition) -> str:
 # ---------------------------------------------------------------- what it may do
 
 
-def _may_have(definition: AgentDefinition, name: str) -> bool:
-    if definition.tools is None:
-        return name not in _ONLY_NAMED
-    # A server's name stands for all of its tools.
-    return name in _ALWAYS or any(name == tool or name.startswith(f"{tool}__") for tool in definition.tools)
-
-
-def _is_able(session: Session, child: Session, bounds: Bounds) -> bool:
-    remote = [tool.spec.name for tool in session.servers.tools() if bounds.tools(tool.spec.name)]
+def _is_able(child: Session, bounds: Bounds) -> bool:
+    remote = [tool.spec.name for tool in child.servers.tools() if bounds.tools(tool.spec.name)]
     return not _ALWAYS.issuperset([*child.tools, *remote])
 
 

@@ -30,6 +30,7 @@ from openhands_acp.engine.events import (
 )
 from openhands_acp.engine.messages import plain_text
 from openhands_acp.engine.person import Form, Link, Person, Pick, Picked, Reply
+from openhands_acp.engine.policy import server_of
 from openhands_acp.engine.ports import Answer, Permissions, Question
 from openhands_acp.engine.subagent_course import Course, bounded
 from openhands_acp.engine.subagent_events import SubagentStep
@@ -56,6 +57,8 @@ class View:
     tool_call_id: str
     """Of its task."""
     course: Course
+    own_servers: frozenset[str] = frozenset()
+    """Those that its definition brings, by name."""
     failure: str = ""
     """Why its turn ended, in words, if it failed."""
     _calls: dict[str, _Call] = field(default_factory=dict[str, _Call])
@@ -76,7 +79,9 @@ class View:
                 self.course.state(event.tool_call_id, "completed")
                 self.session.emit(replace(event, card=self.named(event.card)))
             case PermissionDecided():
-                self.session.emit(event)
+                # What a server of its own may do is no business of another's of that name.
+                is_its_own = event.rule is not None and server_of(event.rule) in self.own_servers
+                self.session.emit(replace(event, rule=None) if is_its_own else event)
             case UsageEvent():
                 self.course.used.add(event.usage)
                 self.session.emit(UsageEvent(event.usage, event.model, None, "subagent"))
@@ -176,8 +181,8 @@ def _shown(event: ObservationEvent | UserRejectObservation | AgentErrorEvent, ca
         case ObservationEvent():
             return event.shown or (ShownText(event.text),)
         case UserRejectObservation():
-            is_mode = event.rejection_source == "mode"
-            reason = f"Not done: {event.rejection_reason}" if is_mode else "Rejected"
+            is_persons = event.rejection_source == "user"
+            reason = "Rejected" if is_persons else f"Not done: {event.rejection_reason}"
             return (*(event.shown or card.shown), ShownText(reason))
         case AgentErrorEvent():
             return (*(event.shown or card.shown), ShownText(event.error))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import anyio
 import anyio.to_thread
 
+from openhands_acp.engine import hooking
 from openhands_acp.engine.builtin_agents import known, named
 from openhands_acp.engine.choices import Refused
 from openhands_acp.engine.events import Entry, StopReason, Usage, UsageEvent
@@ -20,6 +21,7 @@ from openhands_acp.engine.session import Session
 from openhands_acp.engine.session_ports import KeptSubagent
 from openhands_acp.engine.subagent_course import Course
 from openhands_acp.engine.subagent_events import SubagentStarted
+from openhands_acp.engine.subagent_servers import connected
 from openhands_acp.engine.subagent_session import Assignment, opened
 from openhands_acp.engine.subagent_view import View
 from openhands_acp.engine.tool import Errand, ToolError, ToolResult
@@ -52,12 +54,14 @@ async def delegated(session: Session, tool_call_id: str, errand: Errand) -> Tool
         raise ToolError(f"{task_id} is being worked on at this moment; wait for its result")
     at_work.ids.add(task_id)
     session.emit(SubagentStarted(task_id, tool_call_id, definition.name))
-    view = View(session, tool_call_id, Course(definition.name, errand.description))
+    own_servers = frozenset(definition.servers) - {state.name for state in session.servers.states()}
+    view = View(session, tool_call_id, Course(definition.name, errand.description), own_servers)
     try:
         async with at_work.limiter:
             view.tell()
-            assignment = Assignment(task_id, definition, model, depth)
-            stop_reason = await _done(session, errand, assignment, view)
+            async with connected(session, definition) as servers:
+                assignment = Assignment(task_id, definition, model, depth, servers)
+                stop_reason = await _done(session, errand, assignment, view)
             return _result(view, task_id, stop_reason)
     finally:
         at_work.ids.discard(task_id)
@@ -65,11 +69,15 @@ async def delegated(session: Session, tool_call_id: str, errand: Errand) -> Tool
 
 async def _done(session: Session, errand: Errand, assignment: Assignment, view: View) -> StopReason:
     kept = await _kept(session, errand, assignment.task_id)
-    # Side by side, and after a `cd`, one shell for all would be wrong for each.
-    shell = session.ports.open_terminals() if session.ports.open_terminals is not None else None
+    shell = None
     try:
+        # Side by side, and after a `cd`, one shell for all would be wrong for each.
+        shell = session.ports.open_terminals() if session.ports.open_terminals is not None else None
         child = opened(session, assignment, kept, view, shell or session.world.terminals)
-        return await _worked(session, child, errand, view)
+        try:
+            return await _worked(session, child, errand, view)
+        finally:
+            await hooking.ended(child)
     finally:
         if shell is not None:
             # Bounded: what it started ends with it, also where the person stopped it.
@@ -89,7 +97,8 @@ def _result(view: View, task_id: str, stop_reason: StopReason) -> ToolResult:
     head = f"Task ID: {task_id}\nSubagent: {course.agent}\nStatus: {status}"
     said = [answer] if answer else [] if cause else ["(It ended without a word.)"]
     if cause:
-        said.append(f"It did not finish: {cause} What it did stays done; `resume` with its task ID goes on with it.")
+        ended = cause if cause.endswith((".", "!", "?")) else f"{cause}."
+        said.append(f"It did not finish: {ended} What it did stays done; `resume` with its task ID goes on with it.")
     shown = course.over(status, "\n\n".join([*([answer] if answer else []), *([cause] if cause else [])]))
     return ToolResult(
         "\n\n".join([head, *said]), shown, raw_output=course.figures(task_id, status), is_error=bool(cause)
@@ -102,7 +111,10 @@ async def _worked(session: Session, child: Session, errand: Errand, view: View) 
         answer = child.begin((Text("Your task:\n\n"), Text(errand.prompt)))
         if session.turn is not None and child.turn is not None:
             child.turn.tool_limit = session.turn.tool_limit
+        turn = child.turn
         stop_reason = await answer
+        if turn is not None and turn.was_refused:
+            view.failure, view.course.notice = view.course.notice, ""
     finally:
         for _ in range(child.transcript.spending.turn.untold):
             # An answer that came without figures cost something all the same, and nobody knows what.

@@ -15,8 +15,9 @@ from openhands_acp.engine.hooks import Hook
 from openhands_acp.engine.inline_commands import commands_in
 from openhands_acp.engine.inventory import Withheld, digest, quoted
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.extensions.hooks import hooks_in, lines_of, scripts_of
-from openhands_acp.extensions.shelf import Shelf
+from openhands_acp.extensions.agents import agents_in, runs
+from openhands_acp.extensions.hooks import hooks_in, hooks_of_manifest, lines_of, scripts_of
+from openhands_acp.extensions.shelf import LARGEST, Shelf
 
 _MANIFESTS = (".claude-plugin/plugin.json", ".plugin/plugin.json", "plugin.json")
 _USUAL = ("skills", "commands", "agents", "hooks", ".mcp.json")
@@ -39,6 +40,8 @@ class Plugin:
     server_files: tuple[Path, ...] = ()
     """Files that name MCP servers."""
     hooks: tuple[Hook, ...] = ()
+    running: tuple[str, ...] = ()
+    """What its sub-agents have run besides, in words."""
 
     @property
     def path(self) -> AbsPath:
@@ -53,10 +56,12 @@ class Plugin:
             parts.append(f"texts that run {', '.join(map(quoted, lines))}")
         if self.hooks:
             parts.append(f"hooks that run {', '.join(lines_of(self.hooks))}")
+        parts += self.running
         has = f", which has {'; '.join(parts)}" if parts else ""
-        scripts = scripts_of(self.hooks, Path(root))
+        scripts = scripts_of([hook.command for hook in self.hooks], Path(root))
         what = f"the plugin {quoted(self.name)} ({quoted(where)}){has}"
-        return Withheld(root, what, digest("plugin", *_weighed(self.folder), *scripts))
+        commands = (f"{self.name}:", *(name for place in self.skills for name in _names_in(place)))
+        return Withheld(root, what, digest("plugin", *_weighed(self.folder), *scripts), commands)
 
 
 def plugins_in(folder: Path, shelf: Shelf) -> list[Plugin]:
@@ -64,6 +69,16 @@ def plugins_in(folder: Path, shelf: Shelf) -> list[Plugin]:
     off = _switched_off(folder, shelf)
     found = [plugin for each in shelf.folders(folder) if (plugin := _plugin(each, shelf)) is not None]
     return [plugin for plugin in found if plugin.name not in off and plugin.folder.name not in off]
+
+
+def plugins_at(folder: Path, shelf: Shelf) -> list[Plugin]:
+    """Read the plugin that a folder is, or else those that it holds."""
+    plugin = _plugin(folder, shelf)
+    found = [plugin] if plugin is not None else plugins_in(folder, shelf)
+    if not found:
+        reason = "is no plugin, and has none in it" if folder.is_dir() else "is not there, or no folder"
+        shelf.problem(folder, f"{reason}: the setting `plugins` names it")
+    return found
 
 
 def _plugin(folder: Path, shelf: Shelf) -> Plugin | None:
@@ -75,14 +90,19 @@ def _plugin(folder: Path, shelf: Shelf) -> Plugin | None:
     name = manifest.get("name")
     if name is not None and not (isinstance(name, str) and name):
         shelf.problem(inside.manifest_path, "`name` must be a text")
+    skills, commands = tuple(inside.places("skills")), tuple(inside.places("commands"))
+    agents = tuple(dict.fromkeys(_folder_of(place) for place in inside.places("agents")))
+    # What is wrong in them is told where they count.
+    definitions = [agent for place in agents for agent in agents_in(place, "plugin", Shelf())]
     return Plugin(
         name.replace(" ", "-") if isinstance(name, str) and name else folder.name,
         folder,
-        tuple(inside.places("skills")),
-        tuple(inside.places("commands")),
-        tuple(dict.fromkeys(_folder_of(place) for place in inside.places("agents"))),
+        skills,
+        commands,
+        agents,
         tuple(inside.server_files()),
-        tuple(hook for file in inside.hook_files() for hook in hooks_in(file, shelf, plugin=AbsPath(str(folder)))),
+        tuple(inside.hooks()),
+        tuple(f"the sub-agent {quoted(each.name)}: {'; '.join(said)}" for each in definitions if (said := runs(each))),
     )
 
 
@@ -98,11 +118,7 @@ class _Inside:
         usual = self.folder / what
         if usual.is_dir():
             yield usual
-        written = self.manifest.get(what)
-        for each in cast("list[object]", written) if isinstance(written, list) else [written]:
-            place = self._place(what, each) if each is not None else None
-            if place is not None and place != usual:
-                yield place
+        yield from (place for place in self._added(what, self.manifest.get(what)) if place != usual)
 
     def server_files(self) -> Iterator[Path]:
         if (usual := self.folder / ".mcp.json").is_file():
@@ -113,14 +129,23 @@ class _Inside:
         elif written is not None and (place := self._place("mcpServers", written)) is not None and place != usual:
             yield place
 
-    def hook_files(self) -> Iterator[Path]:
+    def hooks(self) -> Iterator[Hook]:
+        plugin = AbsPath(str(self.folder))
         if (usual := self.folder / "hooks/hooks.json").is_file():
-            yield usual
+            yield from hooks_in(usual, self.shelf, plugin=plugin)
         written = self.manifest.get("hooks")
         if isinstance(written, dict):
-            self.shelf.problem(self.manifest_path, "`hooks` must name a file: put them into hooks/hooks.json")
-        elif written is not None and (place := self._place("hooks", written)) is not None and place != usual:
-            yield place
+            yield from hooks_of_manifest(self.manifest_path, self.shelf, plugin)
+            return
+        for place in self._added("hooks", written):
+            if place != usual:
+                yield from hooks_in(place, self.shelf, plugin=plugin)
+
+    def _added(self, what: str, written: object) -> Iterator[Path]:
+        """Return the places that a field of the manifest names, one or several."""
+        for each in cast("list[object]", written) if isinstance(written, list) else [written]:
+            if each is not None and (place := self._place(what, each)) is not None:
+                yield place
 
     def _place(self, what: str, written: object) -> Path | None:
         place = Path(os.path.normpath(self.folder / written)) if isinstance(written, str) else None
@@ -161,7 +186,11 @@ def _named(what: str, places: tuple[Path, ...]) -> list[str]:
 def _names_in(place: Path) -> list[str]:
     if place.is_file():
         return [place.stem]
-    return sorted(Path(name).stem for name in os.listdir(place) if not name.startswith("."))
+    try:
+        return sorted(Path(name).stem for name in os.listdir(place) if not name.startswith("."))
+    except OSError:
+        # Whoever reads it tells of it.
+        return []
 
 
 def _lines_in(places: Iterable[Path]) -> list[str]:
@@ -172,24 +201,36 @@ def _lines_in(places: Iterable[Path]) -> list[str]:
 
 def _text_of(file: Path) -> str:
     try:
-        return file.read_text("utf-8", "replace")
+        with file.open("rb") as opened:
+            # No more of it counts, or is read.
+            return opened.read(LARGEST).decode("utf-8", "replace")
     except OSError:
         # Whoever reads it tells of it; what cannot be read runs nothing.
         return ""
 
 
 def _weighed(folder: Path) -> Iterator[str | bytes]:
-    """Return all that a plugin's folder holds, so that any change of it can be told."""
+    """Return all that a plugin's folder holds, so that any change of it can be told: also where its links lead."""
     weight = 0
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
+    for path in _all_in(folder):
+        yield path.relative_to(folder).as_posix()
         try:
             if path.is_symlink():
-                yield f"{name} -> {os.readlink(path)}"
-            elif path.is_file():
+                yield f"-> {os.readlink(path)}"
+            if path.is_file():
                 status = path.stat()
                 weight += status.st_size
-                yield name
                 yield path.read_bytes() if weight <= _WEIGHED else f"{status.st_size} {status.st_mtime_ns}"
         except OSError as error:
-            yield f"{name}: {error}"
+            yield f"{error}"
+
+
+def _all_in(folder: Path) -> Iterator[Path]:
+    """Walk a folder in one order, and each folder that links lead to once."""
+    seen = set[str]()
+    for at, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(at)
+        # A link that leads to where it is would never end.
+        folders[:] = [] if real in seen else sorted(folders)
+        seen.add(real)
+        yield from (Path(at, name) for name in sorted([*folders, *files]))

@@ -13,7 +13,7 @@ from tests.harness.check import Running, TestBackend, agent
 from tests.harness.editor import allowed
 from tests.harness.mcp_servers import everyday
 from tests.harness.model import Answer, ScriptedModel, call, say
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE, until
 from tests.turns.serving import questions, remote, results
 
 pytestmark = pytest.mark.anyio
@@ -53,7 +53,7 @@ async def test_a_server_is_used_for_all_that_it_can_do(root: Path, tmp_path: Pat
     ) as running:
         # A first prompt waits no longer than 5 s, which a busy machine may need for a server to start.
         servers = running.backend.sessions[running.session_id].servers
-        with anyio.fail_after(120):
+        with anyio.fail_after(PATIENCE):
             await until(lambda: [state.status for state in servers.states()] == ["ready"])
             await _finished(running, "use it")
             await until(lambda: "everyday__grown" in [tool.spec.name for tool in servers.tools()])

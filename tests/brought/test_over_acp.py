@@ -8,12 +8,14 @@ from typing import Any
 import anyio
 import pytest
 
+from openhands_acp.engine.messages import JsonObject
+from openhands_acp.mcp.over_acp import OverAcpTransport
 from tests.brought.test_servers import backend, offered, servers, told
 from tests.harness.check import Running, agent
 from tests.harness.editor import Refusal
 from tests.harness.mcp_servers.plain import answer
 from tests.harness.model import call, say
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +56,7 @@ async def opened(running: Running, root: Path, *mcp_servers: dict[str, Any]) -> 
 
 async def test_what_the_editor_serves_itself_can_be_called(root: Path, tmp_path: Path) -> None:
     made = backend(tmp_path, [call("inside__tell", variable="NOTHING")], [say("Done.")])
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         async with agent(root, backend=made) as first:
             heard = have_servers(first, "s1")
             running = await opened(first, root, SERVER)
@@ -67,7 +69,7 @@ async def test_what_the_editor_serves_itself_can_be_called(root: Path, tmp_path:
 
 
 async def test_the_editors_server_asks_back(root: Path, tmp_path: Path) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         async with agent(root, backend=backend(tmp_path, [say("Hi.")])) as first:
             have_servers(first, "s1")
             running = await opened(first, root, SERVER)
@@ -83,8 +85,54 @@ async def test_the_editors_server_asks_back(root: Path, tmp_path: Path) -> None:
             running.editor.notify("mcp/message", connectionId="c-s1", method="notifications/tools/list_changed")
 
 
-async def test_one_that_the_editor_does_not_connect_fails_alone(root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("senseless", [None, ["no object"], "no object"])
+async def test_an_answer_of_the_editor_that_makes_no_sense_fails_its_call_alone(
+    root: Path, tmp_path: Path, senseless: Any
+) -> None:
+    made = backend(tmp_path, [call("inside__tell", variable="X")], [call("inside__tell", variable="X")], [say("Hi.")])
     with anyio.fail_after(30):
+        async with agent(root, backend=made) as first:
+            have_servers(first, "s1")
+            message = first.editor.answers["mcp/message"]
+            calls: list[Any] = []
+
+            def once(params: dict[str, Any]) -> Any:
+                calls.extend([params] if params["method"] == "tools/call" else [])
+                return senseless if len(calls) == 1 and params["method"] == "tools/call" else message(params)
+
+            first.editor.answers["mcp/message"] = once
+            running = await opened(first, root, SERVER)
+            await running.prompt("call it twice")
+            results = [str(request[-1]) for request in running.model.requests[1:]]
+            assert "its answer is not as the protocol has it" in results[0]
+            assert "None; " in results[1]
+
+
+async def test_what_the_editor_says_after_the_end_goes_nowhere() -> None:
+    class Channel:
+        async def connect(self, _server_id: str, _listener: object) -> str:
+            return "c"
+
+        async def ask(self, _connection_id: str, _method: str, _params: JsonObject | None) -> JsonObject:
+            return {"result": {}}
+
+        def tell(self, _connection_id: str, _method: str, _params: JsonObject | None) -> None:
+            pass
+
+        async def disconnect(self, _connection_id: str) -> None:
+            pass
+
+    transport = OverAcpTransport("s1", Channel())
+    async with transport.connect_session():
+        pass
+    transport.told("notifications/message", {})
+    over = {"error": {"code": -32000, "message": "the connection is over"}}
+    with anyio.fail_after(5):
+        assert await transport.asked("ping", None) == over
+
+
+async def test_one_that_the_editor_does_not_connect_fails_alone(root: Path, tmp_path: Path) -> None:
+    with anyio.fail_after(PATIENCE):
         async with agent(root, backend=backend(tmp_path, [say("Hi.")])) as first:
             have_servers(first, "s1")
             running = await opened(first, root, SERVER, {"type": "acp", "name": "other", "id": "s2"})

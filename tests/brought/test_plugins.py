@@ -13,7 +13,7 @@ from openhands_acp.store.trusted import Trusted
 from tests.harness.check import TestBackend, agent
 from tests.harness.editor import allowed, rejected
 from tests.harness.model import ScriptedModel, say
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 SERVER = Path(__file__).parents[1] / "harness/mcp_servers/plain.py"
@@ -39,7 +39,7 @@ async def test_a_projects_plugin_brings_a_server_along_once_it_is_trusted(
         servers = backend.sessions[running.session_id].servers
         if is_there:
             # A first prompt waits no longer than 5 s for it, which a busy machine may need.
-            with anyio.fail_after(30):
+            with anyio.fail_after(PATIENCE):
                 await until(lambda: bool(servers.tools()))
         await running.prompt("hello again")
         assert [state.name for state in servers.states()] == (["notes"] if is_there else [])

@@ -112,8 +112,8 @@ async def test_the_editor_comes_before_the_person_and_they_before_the_project(ro
     for argument, answer in zip(("['editor']", "['home']", "['project']", "['project', '2']"), answers, strict=True):
         assert argument in answer
     assert problems == (
-        f"{tmp_path}/home/mcp.json: the server 'a' is left out; the editor has one, too",
-        f"{root}/.mcp.json: the server 'b' is left out; {tmp_path}/home/mcp.json has one, too",
+        f"{tmp_path}/home/mcp.json, line 1: the server 'a' is left out; the editor has one, too",
+        f"{root}/.mcp.json, line 1: the server 'b' is left out; {tmp_path}/home/mcp.json, line 1 has one, too",
     )
 
 

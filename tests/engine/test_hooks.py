@@ -94,10 +94,13 @@ def specific(**fields: str) -> str:
         (Ran(127), Verdict(complaint="ended with code 127")),
         (Ran(0, "{nonsense"), Verdict(complaint="prints JSON that cannot be read")),
         (Ran(None, failure="is gone"), Verdict(complaint="is gone")),
+        (Ran(0, specific(permissionDecision="ask")), Verdict(question="it gave no reason")),
         (
-            Ran(0, specific(permissionDecision="ask")),
-            Verdict(complaint="wants you to be asked, which hooks cannot have here (they can deny)"),
+            Ran(0, specific(permissionDecision="ask", permissionDecisionReason="p", additionalContext="a")),
+            Verdict(question="p", additions=("a",)),
         ),
+        (Ran(0, '{"decision": "ask", "reason": "r"}'), Verdict(question="r")),
+        (Ran(1, '{"decision": "ask", "reason": "r"}'), Verdict(complaint="ended with code 1")),
     ],
 )
 def test_what_a_hook_says(ran: Ran, verdict: Verdict) -> None:

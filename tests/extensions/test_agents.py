@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from openhands_acp.engine.builtin_agents import BROWSER
+from openhands_acp.engine.hooks import Hook
 from openhands_acp.engine.inventory import AgentDefinition
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.extensions.agents import agents_in, withheld_agent
@@ -36,6 +38,12 @@ audience: maintainers
 
 You are a meticulous code reviewer.
 """
+
+
+LAUGHS = ", ".join(
+    f"&{it} [{', '.join([f'*{before}' if before else 'ha'] * 10)}]" for before, it in pairwise(["", *"abcde"])
+)
+"""YAML of one line that stands for a hundred thousand."""
 
 
 def read(folder: Path, **files: str) -> tuple[list[AgentDefinition], tuple[str, ...]]:
@@ -95,16 +103,75 @@ def test_tools_go_by_the_names_that_others_have_for_them(tmp_path: Path, written
         ("max_iteration_per_run: many", "`max_iteration_per_run` must be a whole number above 0"),
         ("max_iteration_per_run: 0", "`max_iteration_per_run` must be a whole number above 0"),
         ("max_budget_per_run: -1", "`max_budget_per_run` must be a number of dollars above 0"),
-        ("hooks: {}", "`hooks` of a sub-agent is not supported yet and left out"),
-        ("mcp_config: {a: {command: x}}", "`mcp_config` of a sub-agent is not supported yet and left out"),
+        ("hooks: [x]", "`hooks` must be an object of events"),
+        ("hooks: {Halt: []}", "there is no event 'Halt' here"),
+        (
+            "hooks: {Stop: [{hooks: [{type: prompt}]}]}",
+            "hooks of the type 'prompt' are not supported, only commands are",
+        ),
+        ("mcp_config: [x]", "`mcp_config` must be a table of servers by their names"),
+        ("mcp_servers: {a: x}", "`mcp_servers`: 'a' must be a table"),
+        ("condenser: maybe", "`condenser` cannot be 'maybe'; it is as the session's."),
+        ("condenser: 3", "`condenser` cannot be 3; it is as the session's."),
+        (
+            "condenser: {kind: PipelineCondenser}",
+            "`condenser`: there is no 'PipelineCondenser' here; it is as the session's",
+        ),
+        ("condenser: {max_tokens: few}", "`condenser`: `max_tokens` must be a whole number above 0"),
+        (
+            "condenser: {max_size: 80, llm: {}}",
+            "`condenser`: only `max_tokens` counts, and not max_size, llm: room is made by tokens, not by events",
+        ),
+        (
+            "profile_store_dir: /x",
+            "`profile_store_dir` is not supported: `model` names one of the profiles in OpenHands' own folder",
+        ),
+        (f"hooks: [{LAUGHS}]", "`hooks` has too much in it"),
         ("name: ''", "`name` is empty"),
+        (f"name: {'n' * 101}", "`name` has more than 100 characters"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line_and_the_rest_counts(tmp_path: Path, field: str, problem: str) -> None:
     agents, problems = read(tmp_path, x=f"---\ndescription: d\n{field}\n---\nt\n", y="---\ndescription: d\n---\n")
-    assert [told.partition(" There are:")[0] for told in problems] == [f"DIR/x.md:3: {problem}"]
-    assert agents[-1].name == "y"
-    assert (agents[0].mode, agents[0].max_steps, agents[0].max_cost) == (None, None, None)
+    [told] = problems
+    assert told.startswith(f"DIR/x.md:3: {problem}")
+    it = agents[0]
+    assert (it.mode, it.max_steps, it.max_cost, it.hooks, it.servers) == (None, None, None, (), {})
+    assert (it.compacts, it.most_tokens, agents[-1].name) == (True, None, "y")
+
+
+OWN = """\
+---
+description: Does it.
+hooks:
+  PreToolUse:
+    - matcher: terminal
+      hooks: [{type: command, command: ./check.sh, timeout: 5}]
+mcp_servers:
+  notes: {command: python, args: [notes.py], env: {SINCE: 2026-01-02}}
+condenser: {kind: LLMSummarizingCondenser, max_tokens: 50000}
+---
+Do it.
+"""
+
+
+def test_what_it_brings_for_itself_is_read(tmp_path: Path) -> None:
+    agents, problems = read(tmp_path, x=OWN)
+    path = AbsPath(f"{tmp_path}/x.md")
+    hook = Hook("PreToolUse", "./check.sh", path, "terminal", 5)
+    notes = {"command": "python", "args": ["notes.py"], "env": {"SINCE": "2026-01-02"}}
+    expected = AgentDefinition("x", "Does it.", "Do it.", origin="user", path=path, hooks=(hook,), line=7)
+    assert agents == [replace(expected, servers={"notes": notes}, most_tokens=50_000)]
+    assert problems == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "compacts"),
+    [("off", False), ("none", False), ("{kind: NoOpCondenser}", False), ("default", True), ("true", True), ("~", True)],
+)
+def test_whether_room_is_made_in_its_conversation_is_its_to_say(tmp_path: Path, written: str, compacts: bool) -> None:
+    agents, problems = read(tmp_path, x=f"---\ndescription: d\ncondenser: {written}\n---\n")
+    assert ([agent.compacts for agent in agents], problems) == ([compacts], ())
 
 
 def test_a_file_that_cannot_be_read_costs_itself(tmp_path: Path) -> None:
@@ -123,5 +190,12 @@ def test_what_a_project_brings_is_another_thing_whenever_it_changes(tmp_path: Pa
     assert withheld.what == (
         "the sub-agent `x` (`.openhands/agents/x.md`), which is told how to work and may use terminal"
     )
-    changed = [replace(agent, prompt="q"), replace(agent, tools=None), replace(agent, mode="always-approve")]
+    changed = [
+        replace(agent, prompt="q"),
+        replace(agent, tools=None),
+        replace(agent, mode="always-approve"),
+        replace(agent, hooks=(Hook("Stop", "true", AbsPath("/w/x.md")),)),
+        replace(agent, servers={"a": {"command": "true"}}),
+        replace(agent, compacts=False),
+    ]
     assert withheld.digest not in {withheld_agent(root, each).digest for each in changed}

@@ -89,6 +89,17 @@ WRONG = """{"hooks": {
         ),
         ('{\n"Stop": [,]}', [], snapshot(["h.json:2: is not JSON: Expecting value"])),
         ("[]", [], snapshot(["h.json:1: must be a JSON object"])),
+        (
+            '{"hooks": {"Stop": []},\n"hooks": {"Stop": [{"hooks": [{"command": "a",\n"command": "b"}]}]}}',
+            ["b"],
+            snapshot(
+                [
+                    "h.json:2: `hooks` is given twice; the last one counts",
+                    "h.json:3: `command` is given twice; the last one counts",
+                ]
+            ),
+        ),
+        (f'{{"Stop": {"9" * 5000}}}', [], snapshot(["h.json: is not JSON: a number in it is too long"])),
         ('{"hooks": []}', [], snapshot(["h.json:1: `hooks` must be an object of events"])),
         ("[" * 100_000, [], snapshot(["h.json: is nested too deeply"])),
     ],
@@ -141,6 +152,13 @@ async def test_a_projects_hooks_are_withheld_with_every_line_that_would_run(tmp_
         "${OPENHANDS_PROJECT_DIR}/check.sh;true",
         "X=1 ./check.sh|cat",
         "'./check.sh' \"",
+        "touch check.sh; ./check.sh",
+        "test -e check.sh && sh check.sh",
+        "touch check.sh\nsh check.sh",
+        'touch check.sh; eval "$(<check.sh)"',
+        "echo `sh check.sh`",
+        "date > check.sh; sh < check.sh",
+        "cat check.sh | sh",
     ],
 )
 @pytest.mark.parametrize("file", ["project/.openhands/hooks.json", "project/.openhands/plugins/p/hooks/hooks.json"])
@@ -153,6 +171,24 @@ async def test_another_script_is_another_thing_to_trust(tmp_path: Path, line: st
     [changed] = await withheld(tmp_path)
     assert same == first
     assert changed.digest != first.digest
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "cat >> notes",
+        "jq .tool_name >notes 2>>notes",
+        "test -e notes || { touch notes; exit 2; }",
+        "if [ -f notes ]; then rm notes; fi",
+        'echo "$X" | tee -a "$CLAUDE_PROJECT_DIR"/notes',
+    ],
+)
+async def test_what_a_hook_only_writes_is_no_part_of_what_is_trusted(tmp_path: Path, line: str) -> None:
+    write(tmp_path / "project/.openhands/hooks.json", {"Stop": one(line)})
+    [first] = await withheld(tmp_path)
+    write(tmp_path / "project/notes", "once")
+    [same] = await withheld(tmp_path)
+    assert same == first
 
 
 async def test_a_project_that_is_the_home_directory_has_no_hooks_of_its_own(tmp_path: Path) -> None:

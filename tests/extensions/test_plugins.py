@@ -156,3 +156,11 @@ def test_any_change_of_a_plugin_makes_another_of_it(tmp_path: Path, change: str)
         case _:
             (tmp_path / "p/x/y/z").write_text("11")
     assert plugins_in(tmp_path, Shelf())[0].withheld(AbsPath(str(tmp_path))).digest != before.digest
+
+
+def test_what_a_plugins_sub_agents_run_is_asked_about_with_it(tmp_path: Path) -> None:
+    own = "hooks: {Stop: [{hooks: [{command: ./stop.sh}]}]}\nmcp_servers: {notes: {command: python, args: [notes.py]}}"
+    written(tmp_path / "p", **{"agents/spy.md": f"---\nname: spy\ndescription: d\n{own}\n---\n"})
+    assert plugins_in(tmp_path, Shelf())[0].withheld(AbsPath(str(tmp_path))).what == snapshot(
+        "the plugin `p` (`p`), which has sub-agents: `spy`; the sub-agent `spy`: its hooks run `./stop.sh`; its MCP server `notes` runs `python notes.py`"
+    )

@@ -15,9 +15,9 @@ from openhands_acp.engine.messages import SystemMessage, Text, ToolMessage, User
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.tool import TurnError
 from tests.harness.check import agent, transcript
-from tests.harness.editor import PATIENCE, allowed, dismissed, rejected
+from tests.harness.editor import allowed, dismissed, rejected
 from tests.harness.model import ScriptedModel, Wait, call, say
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE, until
 from tests.turns.delegating import ByTask, again, cards, child, delegating, edit, file_in, results, said_to, task, view
 from tests.turns.test_parallel import Gated
 

@@ -14,10 +14,10 @@ from openhands_acp.acp.clients import Client
 from openhands_acp.engine.transcript import Transcript
 from openhands_acp.store.codec import from_json, to_json
 from tests.harness.check import Running, TestBackend, agent
-from tests.harness.editor import PATIENCE, allowed, dismissed, rejected
+from tests.harness.editor import allowed, dismissed, rejected
 from tests.harness.model import Wait, call, say
 from tests.harness.trees import tree_of
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE, until
 from tests.turns.delegating import again, cards, child, delegating, edit, file_in, task, view
 from tests.turns.test_replay import client_model, replayed
 
