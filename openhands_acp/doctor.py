@@ -1,6 +1,6 @@
 """`openhands-acp doctor`, and the half of `/doctor` that is about this machine: what is there, and what is wrong.
 
-Looks at settings, store and programs; asks no provider and changes nothing but a file that it removes again.
+Looks at settings, store and programs; asks no provider. It makes our own folder, and a file in it that it removes.
 """
 
 from __future__ import annotations
@@ -66,8 +66,9 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     yield Finding("good", "Settings", said)
     for problem in settings.problems:
         yield Finding("doubtful", "Settings", problem)
-    if settings.trusted:
-        yield Finding("good", "Trusted", ", ".join(f"`{folder}`" for folder in settings.trusted))
+    for name, folders in (("Trusted", settings.trusted), ("Plugins", settings.plugins)):
+        if folders:
+            yield Finding("good", name, ", ".join(f"`{folder}`" for folder in folders))
 
 
 def _of_model(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ The only reader of what a person sets. Knows nothing of ACP; only `backend`, `wi
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -24,12 +24,16 @@ from openhands_acp.redaction import Secret
 from openhands_acp.settings_files import (
     AcpFile,
     DeadlinesTable,
+    LimitTable,
     OpenHandsFile,
     Profile,
+    ProfileTable,
     PromptSize,
     read_acp,
     read_openhands,
 )
+
+_NO_LIMIT = LimitTable.model_construct()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Settings:
     thought_level: str
     """How much the model of a new session is asked to think; "default" leaves it to the provider."""
     limits: Limits
+    limits_of: Mapping[str, Limits]
+    """Those that count while a choice is a session's model, where they are others."""
     persistence: Persistence
     critic: Critic | None
     """None: nobody judges finished work."""
@@ -66,7 +72,7 @@ class Settings:
     local_servers: tuple[str, ...]
     """Addresses where servers of models are looked for."""
     context_window: int | None
-    """Tokens; for models that LiteLLM has no figure for."""
+    """Tokens; None: what the model's provider says, or LiteLLM."""
     max_output_tokens: int | None
     """Tokens that one answer may have; None leaves it to the provider."""
     api: Api
@@ -85,6 +91,10 @@ class Settings:
     """Whole paths of folders whose projects are trusted."""
     disabled_skills: tuple[str, ...]
     """Names of skills that are not to be used."""
+    load_public_skills: bool
+    """Whether OpenHands' public skills count, where it has put them on this machine."""
+    plugins: tuple[str, ...]
+    """Whole paths of plugins, and of folders with plugins."""
     fetch_private: tuple[str, ...]
     """Hosts and networks that are not public and may be fetched all the same."""
     secrets: tuple[Secret, ...]
@@ -126,6 +136,7 @@ def load_settings(
         titles=acp.titles,
         thought_level=chosen.profile.thought_level or acp.thought_level,
         limits=_limits(acp),
+        limits_of=_limits_of(acp),
         persistence=Persistence(acp.retries, tuple(acp.fallback)),
         critic=Critic(acp.critic.max_rounds, acp.critic.threshold) if acp.critic.enabled else None,
         purposes={purpose: choice for purpose, choice in acp.purposes if choice},
@@ -142,7 +153,9 @@ def load_settings(
         terminal=acp.terminal,
         pass_env=tuple(acp.pass_env),
         disabled_skills=tuple(acp.disabled_skills),
-        trusted=tuple(filter(os.path.isabs, map(os.path.expanduser, acp.trusted))),
+        load_public_skills=acp.load_public_skills,
+        plugins=_folders(acp.plugins),
+        trusted=_folders(acp.trusted),
         fetch_private=tuple(acp.fetch_private),
         secrets=_secrets(sources),
         problems=(*files.problems, *problems),
@@ -206,12 +219,17 @@ def _sources(files: _Files, environ: Mapping[str, str], in_force: str | None) ->
         known = ", ".join(files.profiles) or "none"
         problems.append(f"no profile {in_force.removeprefix(PROFILE)!r} names a model; the profiles are: {known}")
     problems += [
-        f"{path}, trusted: {folder!r} is not a whole path, or one that begins with ~/"
-        for folder in files.acp.trusted
+        f"{path}, {name}: {folder!r} is not a whole path, or one that begins with ~/"
+        for name, folders in (("trusted", files.acp.trusted), ("plugins", files.acp.plugins))
+        for folder in folders
         if not os.path.isabs(os.path.expanduser(folder))
     ]
     # Several profiles may point to one file of a key.
     return sources, list(dict.fromkeys(problems))
+
+
+def _folders(written: Iterable[str]) -> tuple[str, ...]:
+    return tuple(filter(os.path.isabs, map(os.path.expanduser, written)))
 
 
 def _secrets(sources: Sources) -> tuple[Secret, ...]:
@@ -232,12 +250,23 @@ def _root(environ: Mapping[str, str], home: Path | None) -> Path:
     return person / (named[2:] if named else ".openhands")
 
 
-def _limits(acp: AcpFile) -> Limits:
-    turn, session = acp.limits.turn, acp.limits.session
+def _limits(table: AcpFile | ProfileTable) -> Limits:
+    """Read what is written there, and nowhere else."""
+    turn, session = (table.limits.turn, table.limits.session) if table.limits else (_NO_LIMIT, _NO_LIMIT)
     return Limits(
-        Limit(turn.max_cost, turn.max_tokens, turn.max_steps or acp.max_steps),
-        Limit(session.max_cost or acp.max_cost, session.max_tokens, session.max_steps),
+        Limit(turn.max_cost, turn.max_tokens, turn.max_steps or table.max_steps),
+        Limit(session.max_cost or table.max_cost, session.max_tokens, session.max_steps),
     )
+
+
+def _limits_of(acp: AcpFile) -> dict[str, Limits]:
+    general = _limits(acp)
+    found: dict[str, Limits] = {}
+    for name, profile in acp.profiles.items():
+        own, place = _limits(profile), f"profiles.{name}."
+        changed = Limits(general.turn.changed_by(own.turn, place), general.session.changed_by(own.session, place))
+        found |= {f"{PROFILE}{name}": changed} if changed != general else {}
+    return found
 
 
 def _deadlines(base_url: str | None, *tables: DeadlinesTable | None) -> Deadlines:

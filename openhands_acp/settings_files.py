@@ -66,6 +66,25 @@ class DeadlinesTable(BaseModel):
     )
 
 
+class LimitTable(BaseModel):
+    """Where the agent stops and asks whether to go on."""
+
+    model_config = _CONFIG
+
+    max_cost: Dollars | None = Field(default=None, description="Dollars, of all models, whatever they are asked for.")
+    max_tokens: int | None = Field(default=None, ge=1, description="Tokens read and written, cached ones too.")
+    max_steps: int | None = Field(default=None, ge=1, description="Answers of the session's model.")
+
+
+class LimitsTable(BaseModel):
+    """Where the agent stops and asks whether to go on; without an answer it stops."""
+
+    model_config = _CONFIG
+
+    turn: LimitTable = Field(default=LimitTable.model_construct(), description="From a prompt to its answer.")
+    session: LimitTable = Field(default=LimitTable.model_construct(), description="All turns of a session together.")
+
+
 class ProfileTable(BaseModel):
     """A model with all that belongs to it, to choose under a name. What is not set is as it is without a profile."""
 
@@ -86,26 +105,12 @@ class ProfileTable(BaseModel):
     tool_calls: ToolCalls | None = Field(default=None, description=_TOOL_CALLS)
     vision: bool | None = Field(default=None, description=_VISION)
     prompt: PromptSize | None = Field(default=None, description=_PROMPT)
+    max_cost: Dollars | None = Field(default=None, description="Short for `max_cost` in its [limits.session].")
+    max_steps: int | None = Field(default=None, ge=1, description="Short for `max_steps` in its [limits.turn].")
+    limits: LimitsTable | None = Field(
+        default=None, description="What counts over the general limits while it is the session's model."
+    )
     deadlines: DeadlinesTable | None = None
-
-
-class LimitTable(BaseModel):
-    """Where the agent stops and asks whether to go on."""
-
-    model_config = _CONFIG
-
-    max_cost: Dollars | None = Field(default=None, description="Dollars, of all models, whatever they are asked for.")
-    max_tokens: int | None = Field(default=None, ge=1, description="Tokens read and written, cached ones too.")
-    max_steps: int | None = Field(default=None, ge=1, description="Answers of the session's model.")
-
-
-class LimitsTable(BaseModel):
-    """Where the agent stops and asks whether to go on; without an answer it stops."""
-
-    model_config = _CONFIG
-
-    turn: LimitTable = Field(default=LimitTable.model_construct(), description="From a prompt to its answer.")
-    session: LimitTable = Field(default=LimitTable.model_construct(), description="All turns of a session together.")
 
 
 class PurposesTable(BaseModel):
@@ -192,7 +197,7 @@ class AcpFile(BaseModel):
         examples=[["openai/gpt-5.5"]],
     )
     context_window: int | None = Field(
-        default=None, ge=1, description="Tokens that `model` can read, if LiteLLM does not know it."
+        default=None, ge=1, description="Tokens that `model` can read; what its provider or LiteLLM says if not set."
     )
     api: Api = Field(default="auto", description=_API)
     tool_calls: ToolCalls = Field(default="auto", description=_TOOL_CALLS)
@@ -221,6 +226,15 @@ class AcpFile(BaseModel):
         default=[],
         description="Names of skills that are not to be used, wherever they are from.",
         examples=[["deploy"]],
+    )
+    load_public_skills: bool = Field(
+        default=True,
+        description="Use OpenHands' public skills, where OpenHands has put them on this machine; nothing is fetched.",
+    )
+    plugins: list[Words] = Field(
+        default=[],
+        description="Folders that are plugins, or hold some, besides those in their usual places; they are trusted.",
+        examples=[["~/src/my-plugin"]],
     )
     deadlines: DeadlinesTable | None = None
     limits: LimitsTable = LimitsTable.model_construct()

@@ -25,6 +25,7 @@ from openhands_acp.settings import load_settings
         ('modle = "x"', {}, ("Settings", "doubtful", "no such setting")),
         ('trusted = ["work"]', {}, ("Settings", "doubtful", "is not a whole path")),
         ('trusted = ["/w"]', {}, ("Trusted", "good", "`/w`")),
+        ('plugins = ["/p"]', {}, ("Plugins", "good", "`/p`")),
         ("", {"PATH": "/nowhere"}, ("rg", "doubtful", "more slowly")),
     ],
 )

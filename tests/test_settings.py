@@ -47,6 +47,7 @@ def test_without_any_source_the_defaults_count(tmp_path: Path) -> None:
         titles=True,
         thought_level="default",
         limits=Limits(),
+        limits_of={},
         persistence=Persistence(),
         critic=None,
         purposes={},
@@ -64,6 +65,8 @@ def test_without_any_source_the_defaults_count(tmp_path: Path) -> None:
         pass_env=(),
         trusted=(),
         disabled_skills=(),
+        load_public_skills=True,
+        plugins=(),
         fetch_private=(),
         secrets=(),
         problems=(),
@@ -92,6 +95,8 @@ def test_every_setting_of_the_file_counts(tmp_path: Path) -> None:
         pass_env = ["OPENAI_API_KEY"]
         trusted = ["/w"]
         disabled_skills = ["x"]
+        load_public_skills = false
+        plugins = ["/p", "p"]
         fetch_private = ["localhost:3000"]
         [deadlines]
         connect = 1
@@ -122,6 +127,7 @@ def test_every_setting_of_the_file_counts(tmp_path: Path) -> None:
         titles=True,
         thought_level="high",
         limits=Limits(Limit(max_tokens=9, max_steps=7), Limit(max_cost=2.5, max_steps=70)),
+        limits_of={},
         persistence=Persistence(2, ("openai/c",)),
         critic=Critic(2, 0.6),
         purposes={"title": "openai/small"},
@@ -139,9 +145,11 @@ def test_every_setting_of_the_file_counts(tmp_path: Path) -> None:
         pass_env=("OPENAI_API_KEY",),
         trusted=("/w",),
         disabled_skills=("x",),
+        load_public_skills=False,
+        plugins=("/p",),
         fetch_private=("localhost:3000",),
         secrets=(Secret("file-key"),),
-        problems=(),
+        problems=(f"{root}/acp.toml, plugins: 'p' is not a whole path, or one that begins with ~/",),
     )
 
 
@@ -230,3 +238,27 @@ def test_settings_are_read_anew_each_time(tmp_path: Path) -> None:
 def test_a_key_is_not_in_the_repr_of_the_settings(tmp_path: Path) -> None:
     write(tmp_path, acp=ACP)
     assert "acp-key" not in repr(load_settings(Options(), {}, tmp_path))
+
+
+def test_limits_of_a_profile_count_over_the_general_ones(tmp_path: Path) -> None:
+    profiles = """
+[profiles.small]
+max_cost = 0.5
+[profiles.small.limits]
+turn = { max_tokens = 90, max_steps = 3 }
+[profiles.same]
+model = "openai/b"
+[profiles.wrong]
+limits = { turn = { max_steps = 0 } }
+"""
+    write(tmp_path, acp=f"{ACP}\nmax_cost = 5.0\n[limits.turn]\nmax_cost = 1.0\n{profiles}")
+    settings = load_settings(Options(), {}, tmp_path)
+    assert settings.limits == Limits(Limit(max_cost=1.0, max_steps=500), Limit(max_cost=5.0))
+    of_turn = {"max_tokens": "profiles.small.", "max_steps": "profiles.small."}
+    of_session = {"max_cost": "profiles.small."}
+    assert settings.limits_of == {
+        "profile:small": Limits(Limit(1.0, 90, 3, of_turn), Limit(max_cost=0.5, places=of_session))
+    }
+    assert [problem.partition(", ")[2] for problem in settings.problems] == [
+        "line 16, profiles.wrong.limits.turn.max_steps: must be greater than or equal to 1; profiles.wrong is left out"
+    ]

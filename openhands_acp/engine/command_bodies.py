@@ -36,6 +36,7 @@ class Conversation(
     mcp_command.Session,
     upkeep_commands.Session,
     permission_commands.Session,
+    asking.Session,
     Protocol,
 ):
     """What a command may know of the session it is typed in."""

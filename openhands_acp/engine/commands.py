@@ -50,9 +50,21 @@ COMMANDS = (
     SlashCommand("export", "Write this session to a file: .html, .json or .zip", hint="FILE"),
     SlashCommand("doctor", "Look over the installation and what this session was given"),
 )
+ALWAYS_THERE = frozenset(command.name for command in COMMANDS)
+"""Names that nobody else's commands can have."""
 _NAME = re.compile(r"[A-Za-z][\w-]{0,63}(:[\w.-]{1,64})*")
 _LIKELY = 0.8
-"""How much a name must look like a command's for words behind it to be taken for an argument."""
+"""How much a name must look like a command's to be taken for it, whatever stands behind it."""
+_FOLDERS = frozenset(
+    "bin boot dev etc home lib lib64 mnt nix opt proc root sbin srv sys tmp usr users var volumes".split()
+)
+"""What begins with a slash on everybody's disk, and is hardly ever called like a command."""
+_GOES_ON = frozenset(
+    "is isn't are aren't was were be has have had does doesn't did can can't cannot could should shouldn't must will "
+    "won't would may might still never always and or but which that when returns return answers gives fails throws "
+    "works crashes hangs responds needs seems looks takes endpoint route".split()
+)
+"""Words with which a sentence about an address or a path goes on, and an argument hardly ever begins."""
 
 
 def called(prompt: str) -> tuple[str, str] | None:
@@ -71,7 +83,7 @@ def is_call(prompt: Sequence[object], commands: Collection[SlashCommand]) -> boo
     command = next((command for command in commands if command.name == call[0]), None)
     if len(prompt) > 1:
         return command is not None and command.is_work
-    return command is not None or is_misspelt(prompt[0].text, commands)
+    return command is not None or reads_like_a_call(prompt[0].text, commands)
 
 
 def nearest(typed: str, names: Sequence[str]) -> list[str]:
@@ -82,18 +94,21 @@ def nearest(typed: str, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*begin, *ends, *_alike(typed, names, 3)]))[:5]
 
 
-def is_misspelt(prompt: str, commands: Iterable[SlashCommand]) -> bool:
+def reads_like_a_call(prompt: str, commands: Iterable[SlashCommand]) -> bool:
     """Tell whether a prompt that calls no command was meant to.
 
-    Paths and prose may begin with a slash, too ("/etc/hosts is wrong", "/users answers 500"): they are text, and so is
-    whatever begins with a space.
+    Paths and prose may begin with a slash, too ("/etc/hosts is wrong", "/orders answers 500"): they are text, and so is
+    whatever begins with a space, or goes on for several lines. The person is told how to send as text what is not.
     """
     call = called(prompt)
     if call is None or prompt[:1].isspace() or not _NAME.fullmatch(call[0]):
         return False
-    name, argument = call
-    names = [command.name for command in commands]
-    return not argument or bool(_alike(name.casefold(), names, 1, _LIKELY))
+    name, argument = call[0].casefold(), call[1]
+    if _alike(name, [command.name for command in commands], 1, _LIKELY):
+        return True
+    [first, *_] = [*argument.split(), ""]
+    is_one_line = "\n" not in prompt.strip()
+    return is_one_line and name not in _FOLDERS and first.casefold().rstrip(",.;:") not in _GOES_ON
 
 
 def _alike(typed: str, names: Sequence[str], most: int, cutoff: float = 0.6) -> list[str]:

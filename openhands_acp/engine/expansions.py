@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias, assert_never
 
 from openhands_acp.engine import own_commands, remote_prompts, skills
-from openhands_acp.engine.commands import COMMANDS, SlashCommand
+from openhands_acp.engine.commands import ALWAYS_THERE, SlashCommand
 from openhands_acp.engine.inventory import Inventory, Keywords, OwnCommand, Paths, Skill, Task
 from openhands_acp.engine.messages import Part, Text
 from openhands_acp.engine.own_commands import takes_arguments
@@ -38,7 +38,7 @@ class Expansion:
 def expansions(inventory: Inventory, prompts: Sequence[RemotePrompt]) -> dict[str, Expansion]:
     """Return them by their names. What is always there goes first, then the person's own, skills, and servers'."""
     found: dict[str, Expansion] = {}
-    taken = {command.name for command in COMMANDS}
+    taken = set(ALWAYS_THERE)
     for each in (*_own(inventory), *_skills(inventory), *_of_servers(prompts)):
         if each.command.name not in taken:
             taken.add(each.command.name)

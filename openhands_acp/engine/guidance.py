@@ -1,22 +1,23 @@
 """What people wrote down, told to the model: when a session begins, when it changed, and when it comes to matter.
 
-A skill, or a folder's rules, is told once in a conversation, and again when it is another one. Knows no files.
+A skill, or a folder's rules, is told once in a conversation, again when it is another one, and withdrawn when it is
+gone. Knows no files.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from openhands_acp.engine.call import CallRequest
 from openhands_acp.engine.events import Event, NoticeEvent, SystemPromptEvent
-from openhands_acp.engine.guidance_events import SkillActivated
-from openhands_acp.engine.inventory import Inventory, Keywords, Paths, Task
-from openhands_acp.engine.messages import Text
-from openhands_acp.engine.paths import AbsPath, shortened
+from openhands_acp.engine.guidance_events import WITHDRAWN, SkillActivated
+from openhands_acp.engine.inventory import Instruction, Inventory, Keywords, Paths, Task
+from openhands_acp.engine.messages import SystemMessage, Text
+from openhands_acp.engine.paths import AbsPath, absolute, shortened
 from openhands_acp.engine.prompt import IDENTITY, SLIM
 from openhands_acp.engine.session_ports import Ports
 from openhands_acp.engine.skills import always_holds, as_told, listing
@@ -31,11 +32,12 @@ _MEMORY = "What you were to remember. When the person wants something remembered
 _LONGEST_RULES = 24_000
 """Characters of all rules that hold from the first prompt on."""
 _LONGEST_SLIM = 1_500
-"""The same for a small model."""
+"""The same for a small model, which reads slowly; and of the list of skills."""
 _MOST_AT_ONCE = 5
 """Skills that the words of one prompt bring up."""
 _LISTED = "available skills"
 """By which the list is known when it is told anew."""
+_FROM = re.compile(r'^<instructions from="(.*)">$', re.MULTILINE)
 
 
 class Place(Protocol):
@@ -47,13 +49,13 @@ class Place(Protocol):
     def inventory(self) -> Inventory: ...
 
     @property
-    def model(self) -> str: ...
+    def model_behind(self) -> str: ...
 
 
 class Session(Place, Protocol):
     roots: tuple[AbsPath, ...]
-    transcript: Transcript
     ports: Ports
+    transcript: Transcript
 
     def emit(self, event: Event) -> str: ...
 
@@ -79,18 +81,14 @@ def guided(prompt: SystemPromptEvent, place: Place) -> SystemPromptEvent:
     if inventory.identity and static.startswith(IDENTITY):
         static = inventory.identity + static.removeprefix(IDENTITY)
     is_slim = _is_slim(static)
-    rules = "".join(
-        f'\n<instructions from="{each.name}">\n{each.text}\n</instructions>'
-        for each in _rules(place, _LONGEST_SLIM if is_slim else _LONGEST_RULES)
-    )
+    rules = "".join(_spelt(each) for each in _rules(place, _LONGEST_SLIM if is_slim else _LONGEST_RULES))
     parts = (
         [f"{RULES_BEGIN}, to follow where they do not conflict with the above or the person:{rules}"] if rules else []
     )
-    if not is_slim:
-        listed = listing(inventory, prompt.tools)
-        parts += [f"{SKILLS_BEGIN}{listed}\n</available_skills>"] if listed else []
-        memory = inventory.memory
-        parts += [f"{MEMORY_BEGIN}{_MEMORY}\n{memory}\n</memory>"] if memory else []
+    listed = _listed(inventory, prompt.tools, is_slim=is_slim)
+    parts += [_spelt_list(listed)] if listed else []
+    memory = "" if is_slim else inventory.memory
+    parts += [f"{MEMORY_BEGIN}{_MEMORY}\n{memory}\n</memory>"] if memory else []
     return replace(prompt, static=static, dynamic=prompt.dynamic + "".join(parts))
 
 
@@ -104,13 +102,29 @@ class _Rules:
     text: str
 
 
+def _spelt(rules: _Rules) -> str:
+    return f'\n<instructions from="{rules.name}">\n{rules.text}\n</instructions>'
+
+
+def _listed(inventory: Inventory, tools: Collection[str], *, is_slim: bool) -> str:
+    """List the skills; to a small model only those of the project's and the person's, which somebody chose for it."""
+    if not is_slim:
+        return listing(inventory, tools)
+    chosen = tuple([skill for skill in inventory.skills if skill.origin != "public"])
+    return listing(replace(inventory, skills=chosen), tools, _LONGEST_SLIM)
+
+
+def _spelt_list(listed: str) -> str:
+    return f"{SKILLS_BEGIN}{listed}\n</available_skills>"
+
+
 def _rules(place: Place, longest: int) -> Iterator[_Rules]:
     """Return the roots' rules and the skills that always hold, as far as there is room."""
     all_rules = [
         *(
             _Rules(shortened(each.path, place.root), each.text)
             for each in place.inventory.instructions
-            if each.family in place.model.lower()
+            if _is_meant(each, place)
         ),
         *(_Rules(skill.name, skill.text) for skill in place.inventory.skills if always_holds(skill)),
     ]
@@ -128,20 +142,21 @@ def _rules(place: Place, longest: int) -> Iterator[_Rules]:
 # ---------------------------------------------------------------- what changed
 
 
-def renewed(session: Session) -> None:
-    """Tell the model, at a turn's beginning, what is another than it was told, and the person what is wrong."""
+async def renewed(session: Session) -> None:
+    """Tell the model, at a turn's beginning, what is another than it was told or gone, and the person what is wrong."""
     if not session.ports.bounds.depth:
         _complain(session)
     system = session.transcript.system
     if system is None:
         return
     is_slim = _is_slim(system.static)
-    longest = _LONGEST_SLIM if is_slim else _LONGEST_RULES
-    for each in _rules(session, longest):
-        _tell_anew(session, each.name, each.text)
-    listed = "" if is_slim else listing(session.inventory, session.transcript.tools)
+    rules = list(_rules(session, _LONGEST_SLIM if is_slim else _LONGEST_RULES))
+    for each in rules:
+        _tell_anew(session, each.name, each.text, is_in_prompt=_spelt(each) in system.dynamic)
+    listed = _listed(session.inventory, session.transcript.tools, is_slim=is_slim)
     if listed:
-        _tell_anew(session, _LISTED, listed)
+        _tell_anew(session, _LISTED, listed, is_in_prompt=_spelt_list(listed) in system.dynamic)
+    await _withdraw(session, system, {*(each.name for each in rules), *([_LISTED] if listed else [])})
 
 
 def _complain(session: Session) -> None:
@@ -155,11 +170,33 @@ def _complain(session: Session) -> None:
         )
 
 
-def _tell_anew(session: Session, name: str, text: str) -> None:
-    system, known = session.transcript.system, session.transcript.active.get(name)
+def _tell_anew(session: Session, name: str, text: str, *, is_in_prompt: bool) -> None:
+    known = session.transcript.active.get(name)
     told = f"(As it is from now on; what you were told of it before no longer holds.)\n\n{text}"
-    if known != told and not (known is None and system is not None and text in system.dynamic):
+    if known != told and not (known is None and is_in_prompt):
         session.emit(SkillActivated(name, told, "change"))
+
+
+async def _withdraw(session: Session, system: SystemMessage, held: Collection[str]) -> None:
+    """Tell the model what of all that it was told is not there any more: `held`, skills and folders' rules are."""
+    active = session.transcript.active
+    there = {*held, *(skill.name for skill in session.inventory.skills)}
+    for name in dict.fromkeys([*_told_in(system.dynamic), *active]):
+        is_gone = name not in there and active.get(name) != WITHDRAWN
+        if is_gone and not await _is_of_a_folder(session, name):
+            session.emit(SkillActivated(name, WITHDRAWN, "change"))
+
+
+def _told_in(dynamic: str) -> list[str]:
+    """Name what a prompt tells of rules and skills."""
+    rest, lists, _ = dynamic.partition(SKILLS_BEGIN)
+    return [*_FROM.findall(rest.partition(RULES_BEGIN)[2]), *([_LISTED] if lists else [])]
+
+
+async def _is_of_a_folder(session: Session, name: str) -> bool:
+    """Tell whether this names the rules of a folder in the project that are still there."""
+    path = absolute(name, session.root)
+    return any(each.path == path and _is_meant(each, session) for each in await session.ports.rules_near((path,)))
 
 
 # ---------------------------------------------------------------- what comes to matter
@@ -180,6 +217,11 @@ def before_prompt(session: Session, words: Iterable[object]) -> None:
 
 def _is_in(word: str, said: str) -> bool:
     """Tell whether it is there as a whole word: `git` is not in `github`."""
+    # The first half is quick, and mostly all there is to do.
+    return word.casefold() in said.casefold() and _is_whole(word, said)
+
+
+def _is_whole(word: str, said: str) -> bool:
     return re.search(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", said, re.IGNORECASE) is not None
 
 
@@ -191,7 +233,7 @@ async def after_calls(session: Session, calls: Sequence[CallRequest]) -> None:
     if not paths:
         return
     for rules in await session.ports.rules_near(paths):
-        if rules.family in session.model.lower():
+        if _is_meant(rules, session):
             folder = shortened(rules.folder, session.root)
             name, why = shortened(rules.path, session.root), f"The project's rules for files in {folder}."
             _activate(session, SkillActivated(name, rules.text, "path", folder), why)
@@ -199,6 +241,11 @@ async def after_calls(session: Session, calls: Sequence[CallRequest]) -> None:
         if isinstance(skill.trigger, Paths) and (path := _matching(skill.trigger, paths, session.roots)) is not None:
             why = f"It holds for {', '.join(skill.trigger.globs)}."
             _activate(session, SkillActivated(skill.name, as_told(skill), "path", shortened(path, session.root)), why)
+
+
+def _is_meant(rules: Instruction, place: Place) -> bool:
+    """Tell whether they are written for the model in use, whatever the profile is called that it was chosen by."""
+    return rules.family in place.model_behind.lower()
 
 
 def _inside(path: AbsPath, root: AbsPath) -> bool:
@@ -216,7 +263,8 @@ def _matching(trigger: Paths, paths: Iterable[AbsPath], roots: Iterable[AbsPath]
 
 def _activate(session: Session, event: SkillActivated, why: str) -> bool:
     """Tell the model of it and why, unless it has just that already; the person sees what counts."""
-    if session.transcript.active.get(event.name, "").endswith(event.text):
+    known = session.transcript.active.get(event.name, "")
+    if event.text in (known, known.partition(")\n\n")[2]):
         return False
     session.emit(replace(event, text=f"({why})\n\n{event.text}"))
     cause = f"“{event.about}”" if event.cause == "prompt" else event.about

@@ -1,6 +1,6 @@
 """Commands in the text of skills and own commands, `` !`git status` ``: run, with what they print in their place.
 
-Each goes through the guard, as a call of its own that no model made.
+Each goes through hooks and the guard, as a call of its own that no model made.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from openhands_acp.engine import hooking
 from openhands_acp.engine.call import CallRequest
 from openhands_acp.engine.cards import Card, ShownCommand
-from openhands_acp.engine.events import CallDelta, Event, QuestionAnswered
+from openhands_acp.engine.events import CallDelta, QuestionAnswered
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Command, Patience, Running
 from openhands_acp.engine.retelling import clipped
 from openhands_acp.engine.screen import Cleaner
 from openhands_acp.engine.spelling import fenced
-from openhands_acp.engine.tool import Hands, Rejected
+from openhands_acp.engine.tool import Hands, Rejected, ToolResult
 
 _COMMAND = re.compile(r"!`([^`\n]+)`")
 _LIMIT = 60.0
@@ -27,14 +28,8 @@ _LONGEST = 20_000
 """Characters of its output that are put in its place."""
 
 
-class Session(Protocol):
-    root: AbsPath
-
-    def emit(self, event: Event) -> str: ...
-
-    def new_id(self) -> str: ...
-
-    def hands(self, call: CallRequest) -> Hands: ...
+class Session(hooking.Caller, Protocol):
+    pass
 
 
 def commands_in(text: str) -> Sequence[str]:
@@ -77,8 +72,12 @@ async def _output(session: Session, line: str) -> str:
     session.emit(CallDelta(call_id, "question", card))
     request = CallRequest(call_id, "", "terminal", "", {"command": line}, None, card, "UNKNOWN")
     said = "stopped"
+
+    async def run(hands: Hands) -> ToolResult:
+        return ToolResult(await _run(hands, session.root, line))
+
     try:
-        said = await _run(session.hands(request), session.root, line)
+        said = (await hooking.called(session, request, run)).text
     except Rejected as no:
         said = f"(not run: {no.reason})"
     except OSError as error:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from openhands_acp.engine.hooks import Hook
 from openhands_acp.engine.paths import AbsPath
 
-Origin: TypeAlias = Literal["project", "user", "plugin", "built-in"]
+Origin: TypeAlias = Literal["project", "user", "plugin", "public", "built-in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,18 @@ class AgentDefinition:
     max_cost: float | None = None
     origin: Origin = "built-in"
     path: AbsPath | None = None
+    hooks: tuple[Hook, ...] = ()
+    """They look at what it does, beside the session's."""
+    servers: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    """MCP servers that are connected while it works, as they are written, by their names."""
+    line: int = 1
+    """In which these are written."""
+    folder: AbsPath | None = None
+    """To which paths of these are relative: its project's or its plugin's; None: ~/.openhands."""
+    compacts: bool = True
+    """False: nothing of its conversation is left out."""
+    most_tokens: int | None = None
+    """From so many on room is made in its conversation; None: as its model's window says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +135,26 @@ class Withheld:
     """What exactly would run, in one line of Markdown: the person decides by this alone."""
     digest: str
     """Of all that it consists of (`digest`): it is trusted as it is, not as what it becomes later."""
+    commands: tuple[str, ...] = ()
+    """Slash commands that there are once it is trusted; one that ends with a colon stands for all that begin so."""
 
 
 def quoted(text: str) -> str:
     """Put somebody's text into `Withheld.what`: on one line and in quotes of its own, which it cannot leave."""
-    return f"`{' '.join(text.replace('`', chr(39)).split())}`"
+    return f"`{on_one_line(text.replace('`', chr(39)))}`"
+
+
+def on_one_line(text: str) -> str:
+    """Spell somebody's text so that a person sees all of it, on one line: what hides or reorders is escaped."""
+    line = " ".join(text.split())
+    return line if line.isprintable() else "".join([each if each.isprintable() else ascii(each)[1:-1] for each in line])
 
 
 def digest(*parts: str | bytes) -> str:
     """Return what tells these texts from any others."""
     whole = sha256()
     for part in parts:
-        piece = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
+        piece = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
         # With their lengths: else what is at the end of one could move to the beginning of the next.
         whole.update(b"%d:" % len(piece))
         whole.update(piece)

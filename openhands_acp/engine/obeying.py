@@ -11,7 +11,7 @@ from typing import Protocol
 from openhands_acp.engine import command_bodies, expansions, hooking, trusting
 from openhands_acp.engine.attachments import PromptPart
 from openhands_acp.engine.command_bodies import BODIES, PROMPTS
-from openhands_acp.engine.commands import SlashCommand, called, is_misspelt, nearest
+from openhands_acp.engine.commands import SlashCommand, called, nearest, reads_like_a_call
 from openhands_acp.engine.events import NoticeEvent
 from openhands_acp.engine.expansions import Expansion, expanded
 from openhands_acp.engine.messages import Part, Text, plain_text
@@ -37,6 +37,8 @@ async def obeyed(session: Session, prompts: list[Prompt]) -> str | None:
 
     Returns what the model is to work on, in the words of a title; None if there is nothing for it. Raises TurnError.
     """
+    # By what is known from the turn before.
+    hooking.watch(session)
     prompt = prompts[0]
     typed = prompt[0].text if isinstance(prompt[0], Text) else ""
     call = called(typed)
@@ -51,12 +53,13 @@ async def obeyed(session: Session, prompts: list[Prompt]) -> str | None:
         return _about(prompts[0]) if prompts else None
     # Before it is looked up: it may be one that only a trusted project has, or a server that is still connecting.
     await session.look_around()
-    await trusting.settle(session)
+    if trusting.is_withheld(session, name):
+        await trusting.settle(session)
     if ":" in name and name not in session.expansions:
         await session.servers.ready()
     if expansion := session.expansions.get(name):
         return await _handed_on(session, prompts, typed, lambda: expanded(session, expansion.source, argument))
-    if len(prompt) == 1 and is_misspelt(typed, session.commands):
+    if len(prompt) == 1 and reads_like_a_call(typed, session.commands):
         prompts.pop(0)
         await _carried_out(session, typed, _unknown(session, name))
         return _about(prompts[0]) if prompts else None
@@ -115,9 +118,10 @@ async def _said(text: str) -> str:
 async def _unknown(session: Session, name: str) -> str:
     near = nearest(name, [command.name for command in session.commands])
     meant = f" Did you mean {' or '.join(f'`/{each}`' for each in near)}?" if near else ""
+    is_there = " The project has it, and is not trusted." if trusting.is_withheld(session, name) else ""
     return (
-        f"There is no command `/{name}`.{meant} `/help` lists all of them. "
-        "What begins with a space goes to the agent as it is."
+        f"There is no command `/{name}`.{is_there}{meant} `/help` lists all of them. "
+        "If it was meant for the agent, send it again with a space in front of it."
     )
 
 

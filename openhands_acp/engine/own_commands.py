@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
 
 from openhands_acp.engine import inline_commands
 from openhands_acp.engine.inventory import OwnCommand
 
+_SPECIAL = re.compile(r'[\\"$]')
+"""In double quotes."""
 _PLACE = re.compile(r"\$(?:\{ARGUMENTS\}|ARGUMENTS\b|([1-9])(?!\d))")
 
 
@@ -23,7 +24,7 @@ def filled_in(text: str, argument: str) -> str:
     """
     if not takes_arguments(text):
         return f"{text}\n\nARGUMENTS: {argument}" if argument else text
-    return _filled_in(text, argument, lambda value: value)
+    return _filled_in(text, argument)
 
 
 async def expanded(session: inline_commands.Session, own: OwnCommand, argument: str) -> str:
@@ -38,28 +39,72 @@ async def expanded(session: inline_commands.Session, own: OwnCommand, argument: 
     texts: list[str] = []
     for number, piece in enumerate(pieces):
         if number % 2:
-            line = _filled_in(piece, " ".join(map(_quoted, _words(argument))), _quoted)
-            texts.append(await inline_commands.filled(session, f"!`{line}`"))
+            texts.append(await inline_commands.filled(session, f"!`{line_filled_in(piece, argument)}`"))
         else:
-            texts.append(_filled_in(piece, argument, lambda value: value))
+            texts.append(_filled_in(piece, argument))
     return filled_in("".join(texts), argument) if not has_place else "".join(texts)
 
 
-def _filled_in(text: str, whole: str, spelt: Callable[[str], str]) -> str:
-    words = _words(whole)
+def line_filled_in(line: str, argument: str) -> str:
+    """Put what was typed into a command line, as words of it and never as more, also where it stands in quotes."""
+    words = _words(argument)
+
+    def value(place: re.Match[str]) -> str:
+        quote = _open_quote(line[: place.start()])
+        if place[1] is not None:
+            number = int(place[1])
+            return _spelt(words[number - 1], quote) if number <= len(words) else ""
+        return _spelt(argument, quote) if quote else " ".join([_spelt(word, "") for word in words])
+
+    return _PLACE.sub(value, line)
+
+
+def _open_quote(beginning: str) -> str:
+    """Return the quote that is open where the beginning of a command line ends; empty if none is."""
+    quotes = [""]
+    """Of the line, and of each substitution in it that is open."""
+    characters = iter(enumerate(beginning))
+    for at, character in characters:
+        match quotes[-1], character:
+            case ("'", _):
+                quotes[-1] = "" if character == "'" else "'"
+            case (_, "\\"):
+                next(characters, None)
+            case (_, "$") if beginning.startswith("(", at + 1):
+                quotes.append("")
+            case ("", ")") if len(quotes) > 1:
+                quotes.pop()
+            case ("", '"' | "'"):
+                quotes[-1] = character
+            case ('"', '"'):
+                quotes[-1] = ""
+            case _:
+                pass
+    return quotes[-1]
+
+
+def _spelt(text: str, quote: str) -> str:
+    # On one line and without what ends a command in the text: nothing that is typed can begin another.
+    text = " ".join(text.replace("`", "").split())
+    match quote:
+        case "'":
+            return text.replace("'", "'\\''")
+        case '"':
+            return _SPECIAL.sub(r"\\\g<0>", text)
+        case _:
+            return shlex.quote(text)
+
+
+def _filled_in(text: str, argument: str) -> str:
+    words = _words(argument)
 
     def value(place: re.Match[str]) -> str:
         if place[1] is None:
-            return whole
+            return argument
         number = int(place[1])
-        return spelt(words[number - 1]) if number <= len(words) else ""
+        return words[number - 1] if number <= len(words) else ""
 
     return _PLACE.sub(value, text)
-
-
-def _quoted(word: str) -> str:
-    # On one line and without what ends a command in the text: nothing that is typed can begin another.
-    return shlex.quote(" ".join(word.replace("`", "").split()))
 
 
 def _words(argument: str) -> list[str]:

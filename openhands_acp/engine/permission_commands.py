@@ -68,7 +68,7 @@ def _meant(typed: str) -> Mode | None:
 
 async def permissions(session: Session, argument: str) -> str:
     """List what the person allowed for good, by numbers, or take it back."""
-    rules = sorted(rule for rule in session.transcript.rules if _in_words(rule))
+    rules = allowed_for_good(session.transcript)
     trusted = session.trust.extended(session.roots)
     word, _, rest = argument.partition(" ")
     if word == "revoke" and rest.strip() == "trust":
@@ -82,6 +82,11 @@ async def permissions(session: Session, argument: str) -> str:
     if trusted:
         parts.append(f"Trusted of what the project brings along: {trusted}. `/permissions revoke trust` takes it back.")
     return "\n\n".join(parts) or _NOTHING
+
+
+def allowed_for_good(transcript: Transcript) -> list[str]:
+    """Return the rules that allow actions; others are about limits that the person raised."""
+    return sorted(rule for rule in transcript.rules if _in_words(rule))
 
 
 async def _distrusted(session: Session, trusted: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -78,8 +79,6 @@ repeat what they asked to know.
 """
 """For small models, which read slowly and follow few rules: those without which they fail."""
 
-_REF = "ref: refs/heads/"
-
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -113,11 +112,18 @@ async def _git_state(root: AbsPath, files: Files) -> str | None:
             # A worktree or a submodule.
             head = await _line(f"{absolute(link.removeprefix('gitdir: '), folder)}/HEAD", files)
         if head is not None:
-            return f"branch {head.removeprefix(_REF)}" if head.startswith(_REF) else f"detached at {head[:12]}"
+            return _checked_out(head)
         parent = AbsPath(os.path.dirname(folder))
         if parent == folder:
             return None
         folder = parent
+
+
+def _checked_out(head: str) -> str:
+    """Say what a `HEAD` names. A repository says where its own lies, so it may be any file: nothing else is told."""
+    if named := re.fullmatch(r"ref: refs/heads/([^\x00-\x20\x7f]{1,255})", head):
+        return f"branch {named[1]}"
+    return f"detached at {head[:12]}" if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", head) else "a repository"
 
 
 async def _line(path: str, files: Files) -> str | None:

@@ -40,19 +40,23 @@ class Session(inline_commands.Session, Protocol):
 
 def as_told(skill: Skill) -> str:
     """Return a skill's text with where it is from; the commands in it stay as they are written."""
-    lines = [skill.text]
-    if skill.is_folder:
-        beside = f"; beside it: {', '.join(skill.resources)}" if skill.resources else ""
-        lines.append(f"(From {skill.path}. Paths in it start at its folder{beside}.)")
-    return "\n\n".join(lines)
+    return skill.text + _origin(skill)
+
+
+def _origin(skill: Skill) -> str:
+    """Say where a skill is from. Apart from its text, because nothing in the name of a file is a command."""
+    if not skill.is_folder:
+        return ""
+    beside = f"; beside it: {', '.join(skill.resources)}" if skill.resources else ""
+    return f"\n\n(From {skill.path}. Paths in it start at its folder{beside}.)"
 
 
 def always_holds(skill: Skill) -> bool:
     return skill.trigger is None and not skill.is_folder and skill.for_model
 
 
-def listing(inventory: Inventory, tools: Collection[str]) -> str:
-    """List the skills that a model may use by itself; empty if there are none."""
+def listing(inventory: Inventory, tools: Collection[str], longest_list: int = _LONGEST_LIST) -> str:
+    """List the skills that a model may use by itself, in so many characters; empty if there are none."""
     skills = [skill for skill in inventory.skills if skill.for_model and not always_holds(skill)]
     if not skills:
         return ""
@@ -61,10 +65,11 @@ def listing(inventory: Inventory, tools: Collection[str]) -> str:
     head = f"Each is a guide to one kind of work. When one fits what you are to do, first {how}."
     for longest in (1024, 200, 80, 0):
         lines = [_line(skill, longest, has_tool=has_tool) for skill in skills]
-        if sum(map(len, lines)) + len(lines) <= _LONGEST_LIST:
+        if sum(map(len, lines)) + len(lines) <= longest_list:
             break
     else:
-        lines = [*lines[: _LONGEST_LIST // 80], f"(and {len(lines) - _LONGEST_LIST // 80} more)"]
+        most = longest_list // 80
+        lines = [*lines[:most], *([f"(and {len(lines) - most} more)"] if len(lines) > most else [])]
     return "\n".join([head, *lines])
 
 
@@ -75,19 +80,19 @@ def _line(skill: Skill, longest: int, *, has_tool: bool) -> str:
     return f"- {skill.name}{f': {about}' if longest and about else ''}{'' if has_tool else f' ({skill.path})'}"
 
 
-def folders_outside(session: Session) -> tuple[AbsPath, ...]:
-    """Return the folders of skills that are not in the project: to read there what a skill names asks nobody."""
-    folders = dict.fromkeys(os.path.dirname(skill.path) for skill in session.inventory.skills if skill.is_folder)
+def places_outside(session: Session) -> tuple[AbsPath, ...]:
+    """Return the files and folders of skills that are not in the project: to read there what one says asks nobody."""
+    skills = session.inventory.skills
+    places = dict.fromkeys(os.path.dirname(skill.path) if skill.is_folder else skill.path for skill in skills)
     inside = tuple(root.rstrip(os.sep) + os.sep for root in session.roots)
-    return tuple(AbsPath(folder) for folder in folders if not folder.startswith(inside))
+    return tuple(AbsPath(place) for place in places if not place.startswith(inside))
 
 
 async def filled(session: inline_commands.Session, skill: Skill) -> str:
     """Return the same with what its commands print in their place; each is permitted like any other."""
-    text = as_told(skill)
     if not skill.may_run:
-        return f"{text}\n\n{_UNTRUSTED}" if inline_commands.commands_in(text) else text
-    return await inline_commands.filled(session, text)
+        return f"{as_told(skill)}\n\n{_UNTRUSTED}"
+    return await inline_commands.filled(session, skill.text) + _origin(skill)
 
 
 async def followed(session: Session, name: str) -> str:
@@ -105,11 +110,11 @@ async def followed(session: Session, name: str) -> str:
 
 async def expanded(session: Session, skill: Skill, argument: str) -> str:
     """Have a skill followed that the person called, and return what they want of the model in words."""
-    text = as_told(skill)
-    typed = argument if takes_arguments(text) else ""
+    typed = argument if takes_arguments(skill.text) else ""
     if skill.may_run:
         # What was typed is no command, wherever it is put in.
-        text = await own_commands.expanded(session, OwnCommand(skill.name, "", text, skill.path), typed)
+        own = OwnCommand(skill.name, "", skill.text, skill.path)
+        text = await own_commands.expanded(session, own, typed) + _origin(skill)
     else:
         text = own_commands.filled_in(await filled(session, skill), typed)
     if isinstance(skill.trigger, Task):

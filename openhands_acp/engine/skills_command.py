@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol, assert_never
 
+from openhands_acp.engine.guidance_events import WITHDRAWN
 from openhands_acp.engine.inventory import Inventory, Keywords, Paths, Skill, Task
 from openhands_acp.engine.paths import AbsPath, shortened
 from openhands_acp.engine.skills import always_holds
@@ -50,7 +51,7 @@ def _rows(session: Session) -> Iterator[str]:
     yield "| --- | --- | --- | --- |"
     for skill in session.inventory.skills:
         what = skill.description.replace("|", "\\|")
-        in_view = "in view; " if skill.name in session.transcript.active else ""
+        in_view = "in view; " if session.transcript.active.get(skill.name, WITHDRAWN) != WITHDRAWN else ""
         where = shortened(skill.path, session.root)
         yield f"| `{skill.name}` | {what} | {in_view}{_when(skill)} | {skill.origin}: `{where}` |"
 

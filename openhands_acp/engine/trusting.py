@@ -60,6 +60,12 @@ async def settle(session: Session) -> None:
     await session.look_around()
 
 
+def is_withheld(session: Session, command: str) -> bool:
+    """Tell whether a slash command is there, or another one, once all is trusted that is not by now."""
+    brought = [name for thing in session.inventory.withheld for name in thing.commands]
+    return any(command == name or (name.endswith(":") and command.startswith(name)) for name in brought)
+
+
 _LEFT_OUT = (
     "The project is not trusted: what it brings along stays out of this session. You are asked again in the next one; "
     "`/doctor` lists what it is. The setting `trusted` names folders that are always trusted."

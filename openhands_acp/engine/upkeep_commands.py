@@ -13,6 +13,7 @@ from openhands_acp.engine.events import Entry, TurnStarted
 from openhands_acp.engine.inventory import Inventory
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.paths import AbsPath, absolute
+from openhands_acp.engine.permission_commands import allowed_for_good
 from openhands_acp.engine.servers import Servers, ServerState, Status
 from openhands_acp.engine.transcript import Transcript
 from openhands_acp.engine.upkeep import Finding, NotDone, Upkeep, Verdict
@@ -84,8 +85,8 @@ def _facts(session: Session) -> Iterator[tuple[str, str]]:
         yield "Hooks", hooks_in_words(inventory)
     if inventory.withheld:
         yield "Not trusted", f"{len(inventory.withheld)} of what the project brings along; see `/doctor`"
-    if transcript.rules:
-        yield "Allowed for good", f"{len(transcript.rules)}; see `/permissions`"
+    if rules := allowed_for_good(transcript):
+        yield "Allowed for good", f"{len(rules)}; see `/permissions`"
 
 
 def hooks_in_words(inventory: Inventory) -> str:

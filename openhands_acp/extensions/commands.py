@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from openhands_acp.engine.commands import COMMANDS
+from openhands_acp.engine.commands import ALWAYS_THERE
 from openhands_acp.engine.inline_commands import commands_in as lines_in
 from openhands_acp.engine.inventory import Origin, OwnCommand, Withheld, digest, quoted
 from openhands_acp.engine.paths import AbsPath
@@ -18,7 +18,6 @@ from openhands_acp.extensions.skills import bounded
 
 _DEPTH = 3
 _NAME = re.compile(r"[\w.-]+(:[\w.-]+)*")
-_TAKEN = frozenset(command.name for command in COMMANDS)
 
 
 def commands_in(folder: Path, origin: Origin, shelf: Shelf, prefix: str = "") -> list[OwnCommand]:
@@ -32,7 +31,8 @@ def withheld_command(root: AbsPath, own: OwnCommand) -> Withheld:
     where = str(own.path).removeprefix(str(root)).lstrip("/\\")
     lines = lines_in(own.text)
     runs = f", which runs {', '.join(map(quoted, lines))}" if lines else ""
-    return Withheld(root, f"the command {quoted(f'/{own.name}')} ({quoted(where)}){runs}", digest("command", repr(own)))
+    what = f"the command {quoted(f'/{own.name}')} ({quoted(where)}){runs}"
+    return Withheld(root, what, digest("command", repr(own)), (own.name,))
 
 
 def _files(folder: Path, shelf: Shelf, prefix: str, depth: int) -> Iterator[tuple[Path, str]]:
@@ -52,7 +52,7 @@ def _command(file: Path, name: str, origin: Origin, shelf: Shelf) -> OwnCommand 
     if not _NAME.fullmatch(name):
         shelf.problem(file, f"{name!r} cannot be typed as a command: letters, digits, dots and hyphens can")
         return None
-    if name in _TAKEN:
+    if name in ALWAYS_THERE:
         shelf.problem(file, f"`/{name}` is always there, and cannot be replaced")
         return None
     return OwnCommand(

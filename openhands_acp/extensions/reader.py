@@ -26,10 +26,11 @@ from openhands_acp.engine.inventory import (
 )
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.extensions import instructions, memory
-from openhands_acp.extensions.agents import agents_in, withheld_agent
+from openhands_acp.extensions.agents import agents_in, of_plugin, of_project, withheld_agent
 from openhands_acp.extensions.commands import commands_in, withheld_command
 from openhands_acp.extensions.hooks import hooks_in, withheld_hooks
-from openhands_acp.extensions.plugins import Plugin, plugins_in
+from openhands_acp.extensions.plugins import Plugin, plugins_at, plugins_in
+from openhands_acp.extensions.public_skills import PLACES, public_skills
 from openhands_acp.extensions.shelf import Shelf
 from openhands_acp.extensions.skills import runs, skills_in
 
@@ -40,20 +41,35 @@ Covers: TypeAlias = Callable[[Withheld], bool]
 _SKILLS = (".agents/skills", ".openhands/skills", ".openhands/microagents")
 
 
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the person set of it."""
+
+    disabled: Collection[str] = ()
+    """Names of skills that are not to be used."""
+    plugins: Sequence[str] = ()
+    """Whole paths of plugins, or of folders with plugins."""
+    public_skills: bool = True
+    """Whether OpenHands' own are read, where it has put them on this machine."""
+
+
+_NO_WISHES = Wishes()
+
+
 class Reader:
     """Keeps what it read: to look again costs little while nothing changed."""
 
     def __init__(
-        self, home: Path, roots: Sequence[AbsPath], disabled: Collection[str] = (), person: Path | None = None
+        self, home: Path, roots: Sequence[AbsPath], wishes: Wishes = _NO_WISHES, person: Path | None = None
     ) -> None:
         """`home` is OpenHands' own folder of the person, `person` their home directory."""
         self._home = home
         self._person = person or Path.home()
         self._roots = [Path(root) for root in roots]
-        self._disabled = frozenset(disabled)
+        self._wishes = wishes
         self._projects = _projects(self._roots)
         # A new one for each look: several may be under way, each in a thread of its own.
-        self._last, self._near = self._shelf(), self._shelf()
+        self._last, self._near, self._public = self._shelf(), self._shelf(), self._public_shelf()
 
     async def look(self, covers: Covers) -> Inventory:
         return await anyio.to_thread.run_sync(self._look, covers)
@@ -69,12 +85,16 @@ class Reader:
     def _shelf(self, before: Shelf | None = None) -> Shelf:
         return Shelf([str(folder) for folder in self._projects], before)
 
+    def _public_shelf(self, before: Shelf | None = None) -> Shelf:
+        # Of its own: who only uses them is told nothing of what is wrong in them.
+        return Shelf([str(self._home / place) for place in PLACES], before)
+
     def _look(self, covers: Covers) -> Inventory:
         self._last = shelf = self._shelf(self._last)
         looking = _Looking(shelf, covers, self._projects)
         plugins = looking.first_of("plugin", self._plugins(looking))
         skills = looking.first_of("skill", self._skills(looking, plugins))
-        used = [skill for skill in skills if skill.name not in self._disabled]
+        used = [skill for skill in skills if skill.name not in self._wishes.disabled]
         memories = [self._home / "memory/MEMORY.md", *(root / ".openhands/memory/MEMORY.md" for root in self._roots)]
         return Inventory(
             instructions=tuple(instructions.of_roots(self._roots, shelf)),
@@ -83,7 +103,7 @@ class Reader:
             agents=tuple(looking.first_of("sub-agent", self._agents(looking, plugins))),
             memory=memory.memory(list(dict.fromkeys(memories)), shelf),
             identity=memory.identity(self._home / "SOUL.md", shelf),
-            switched_off=tuple(skill.name for skill in skills if skill.name in self._disabled),
+            switched_off=tuple(skill.name for skill in skills if skill.name in self._wishes.disabled),
             server_files=(*looking.server_files(used), *looking.of_plugins(plugins)),
             hooks=tuple(self._hooks(looking, plugins)),
             problems=(*shelf.problems, *self._near.problems),
@@ -99,6 +119,9 @@ class Reader:
         yield looking.read(skills_in, users, "user")
         yield looking.read(skills_in, [self._home / "skills/installed"], "user")
         yield looking.read(skills_in, [folder for plugin in plugins for folder in plugin.skills], "plugin")
+        if self._wishes.public_skills:
+            self._public = shelf = self._public_shelf(self._public)
+            yield from public_skills(self._home, shelf)
 
     def _commands(self, looking: _Looking, plugins: Iterable[Plugin]) -> Iterator[list[OwnCommand]]:
         users = self._users("commands")
@@ -112,9 +135,14 @@ class Reader:
     def _agents(self, looking: _Looking, plugins: Iterable[Plugin]) -> Iterator[list[AgentDefinition]]:
         users = self._users("agents")
         found = looking.read(agents_in, self._theirs(_places("agents"), users), "project")
-        yield [each for each in found if looking.is_covered(withheld_agent(looking.project_of(each.path or ""), each))]
+        placed = [of_project(each, looking.project_of(each.path or "")) for each in found]
+        yield [each for each in placed if looking.is_covered(withheld_agent(each.folder or AbsPath(""), each))]
         yield looking.read(agents_in, users, "user")
-        yield looking.read(agents_in, [folder for plugin in plugins for folder in plugin.agents], "plugin")
+        yield [
+            of_plugin(agent, plugin.path)
+            for plugin in plugins
+            for agent in looking.read(agents_in, plugin.agents, "plugin")
+        ]
 
     def _plugins(self, looking: _Looking) -> Iterator[list[Plugin]]:
         users = self._users("plugins")
@@ -122,6 +150,7 @@ class Reader:
             each for folder in self._theirs(_places("plugins"), users) for each in plugins_in(folder, looking.shelf)
         ]
         yield [plugin for plugin in found if looking.is_covered(plugin.withheld(looking.project_of(plugin.folder)))]
+        yield [plugin for folder in self._wishes.plugins for plugin in plugins_at(Path(folder), looking.shelf)]
         installed = self._home / "plugins/installed"
         yield [plugin for folder in (*users, installed) for plugin in plugins_in(folder, looking.shelf)]
 

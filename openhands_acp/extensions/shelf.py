@@ -9,19 +9,22 @@ import json
 import os
 import re
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+from openhands_acp.engine.inventory import on_one_line
 from openhands_acp.extensions.frontmatter import Document, Malformed, parsed
 
 LARGEST = 256 * 1024
 """Bytes of a file that somebody may have written by hand."""
 _LISTED = re.compile(r"(?:[^,\n{]|\{[^}]*\}?)+")
 """With commas between them, but for those in braces, which are a glob's."""
-_TOOL = re.compile(r"[^\s,(]+(?:\([^)]*\))?")
+_TOOL = re.compile(r"[^\s,(]+(?:\([^)]{0,1000}\))?")
+"""With a bound: else each parenthesis that nobody closes would be looked for to the end, over and over."""
 Stamp: TypeAlias = tuple[int, int, int]
 
 
@@ -41,6 +44,8 @@ class Shelf:
         What `before` has read is read again only where it changed; what was wrong then is not taken over.
         """
         self._project = tuple(os.path.realpath(folder) for folder in project)
+        self._spelt = tuple({*self._project, *map(os.path.abspath, project)})
+        """However files in there are asked for: links may lead to the folders themselves."""
         self._read: dict[Path, _Read] = {} if before is None else dict(before._read)
         self._problems: dict[str, None] = {}
 
@@ -50,7 +55,8 @@ class Shelf:
 
     def problem(self, path: Path, sentence: str, line: int | None = None) -> None:
         """Note what is wrong in a file, in words that follow its name."""
-        where = f"{path}:{line}" if line is not None else str(path)
+        name = on_one_line(str(path))
+        where = f"{name}:{line}" if line is not None else name
         self._problems[f"{where}: {sentence}"] = None
 
     # ---------------------------------------------------------------- reading
@@ -73,8 +79,10 @@ class Shelf:
         except json.JSONDecodeError as error:
             self.problem(path, f"is not JSON: {error.msg}", error.lineno)
             return None
-        except RecursionError:
-            self.problem(path, "is nested too deeply")
+        except (RecursionError, ValueError) as error:
+            # Thousands of brackets, or a number of thousands of digits.
+            reason = "it is nested too deeply" if isinstance(error, RecursionError) else "a number in it is too long"
+            self.problem(path, f"is not JSON that can be read: {reason}", 1)
             return None
         if not isinstance(value, dict):
             self.problem(path, "must be a JSON object", 1)
@@ -124,7 +132,7 @@ class Shelf:
 
     def _leads_out(self, path: Path) -> bool:
         # The folder it is asked for in says whose it is; where its links lead, what it is.
-        if not any(_is_in(os.path.abspath(path), folder) for folder in self._project):
+        if not any(_is_in(os.path.abspath(path), folder) for folder in self._spelt):
             return False
         real = os.path.realpath(path)
         return not any(_is_in(real, folder) for folder in self._project)
@@ -154,8 +162,8 @@ class Shelf:
         value = document.fields.get(name)
         if value is None:
             return default
-        if isinstance(value, str | int | float):
-            return str(value).strip()
+        if (text := spelt(value)) is not None:
+            return text
         self.problem(document.path, f"`{name}` must be a text", document.line_of(name))
         return default
 
@@ -179,14 +187,21 @@ class Shelf:
             return None
         if isinstance(value, str):
             listed: list[object] = [*_LISTED.findall(value)]
-        elif isinstance(value, list):
-            listed = cast("list[object]", value)
         else:
-            listed = [None]
-        if any(isinstance(each, Mapping | list) or each is None for each in listed):
+            listed = cast("list[object]", value) if isinstance(value, list) else [None]
+        texts = [text for each in listed if (text := spelt(each)) is not None]
+        if len(texts) < len(listed):
             self.problem(document.path, f"`{name}` must be a list of texts", document.line_of(name))
             return ()
-        return tuple(dict.fromkeys(text for each in listed if (text := str(each).strip())))
+        return tuple(dict.fromkeys(filter(None, texts)))
+
+
+def spelt(value: object) -> str | None:
+    """Spell what stands in a field as the text that it reads as; None if it is none."""
+    if not isinstance(value, str | int | float | date):
+        return None
+    # Without halves of characters, which YAML can spell and no request can carry.
+    return str(value).strip().encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _is_in(path: str, folder: str) -> bool:

@@ -11,15 +11,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from openhands_acp.engine.commands import ALWAYS_THERE
 from openhands_acp.engine.inline_commands import commands_in
 from openhands_acp.engine.inventory import Keywords, Origin, Paths, Skill, Task, Trigger
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.extensions.frontmatter import Document
-from openhands_acp.extensions.shelf import Shelf
+from openhands_acp.extensions.shelf import Shelf, spelt
 
 LONGEST = 20_000
 """Characters of a skill's text that a model is given at once."""
 _LONGEST_DESCRIPTION = 1024
+_LONGEST_NAME = 100
 _MOST_RESOURCES = 50
 _DEEPEST = 2
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -75,7 +77,10 @@ def _of_folder(file: Path, origin: Origin, shelf: Shelf) -> Skill | None:
 def _of_file(file: Path, folder: Path, origin: Origin, shelf: Shelf) -> Skill | None:
     if (document := shelf.document(file)) is None:
         return None
-    name = shelf.string(document, "name") or file.relative_to(folder).with_suffix("").as_posix()
+    name = " ".join(shelf.string(document, "name").split()) or file.relative_to(folder).with_suffix("").as_posix()
+    if len(name) > _LONGEST_NAME:
+        shelf.problem(file, f"`name` is cut to {_LONGEST_NAME} characters", document.line_of("name"))
+        name = name[:_LONGEST_NAME]
     return _skill(document, name, _description(document, shelf), origin, shelf, is_folder=False)
 
 
@@ -87,6 +92,9 @@ def _skill(
         return None
     trigger = _trigger(document, name, shelf)
     hidden = shelf.flag(document, "disable-model-invocation", default=False)
+    if hidden and name in ALWAYS_THERE:
+        line = document.line_of("disable-model-invocation")
+        shelf.problem(document.path, f"nobody can call it: `/{name}` is always there, and is something else", line)
     return Skill(
         name,
         description,
@@ -121,9 +129,13 @@ def _description(document: Document, shelf: Shelf) -> str:
 def _trigger(document: Document, name: str, shelf: Shelf) -> Trigger:
     if (globs := shelf.words(document, "paths")) is not None:
         # Late: hardly any skill has some.
-        from openhands_acp.extensions.globs import patterns
+        from openhands_acp.extensions.globs import TooMuch, patterns
 
-        return Paths(globs, patterns(globs))
+        try:
+            return Paths(globs, patterns(globs))
+        except TooMuch as reason:
+            shelf.problem(document.path, f"`paths` {reason}", document.line_of("paths"))
+            return Paths((), ())
     words = shelf.words(document, "triggers") or ()
     if "inputs" in document.fields:
         return Task((f"/{name}", *(word for word in words if word != f"/{name}")), _inputs(document, shelf))
@@ -135,11 +147,12 @@ def _inputs(document: Document, shelf: Shelf) -> tuple[tuple[str, str], ...]:
     inputs: list[tuple[str, str]] = []
     for each in cast("list[object]", given) if isinstance(given, list) else [given]:
         fields = cast("Mapping[str, Any]", each) if isinstance(each, Mapping) else {"name": each}
-        name = fields.get("name")
-        if not isinstance(name, str) or not name:
-            shelf.problem(document.path, "each of `inputs` must have a `name`", document.line_of("inputs"))
+        name, description = spelt(fields.get("name")), spelt(fields.get("description", ""))
+        if not name or description is None:
+            sentence = "each of `inputs` must have a `name`, and a text for its `description` if it has one"
+            shelf.problem(document.path, sentence, document.line_of("inputs"))
             continue
-        inputs.append((name, str(fields.get("description") or "")))
+        inputs.append((name, description))
     return tuple(inputs)
 
 

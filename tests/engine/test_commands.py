@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openhands_acp.engine.commands import COMMANDS, called, is_misspelt, nearest
+from openhands_acp.engine.commands import COMMANDS, called, nearest, reads_like_a_call
 from openhands_acp.engine.expansions import expansions
 from openhands_acp.engine.inventory import Inventory, Keywords, OwnCommand, Paths, Skill, Task
-from openhands_acp.engine.own_commands import filled_in
+from openhands_acp.engine.own_commands import filled_in, line_filled_in
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.servers import RemotePrompt
 
@@ -41,8 +44,27 @@ def test_the_first_word_is_what_is_called(prompt: str, call: tuple[str, str] | N
         ("/Help", True),
         ("/deploy", True),
         ("/reviw the parser", True),
+        ("/commit the changes", True),
+        ("/deploy to staging", True),
+        ("/git:tidy all", True),
+        ("/run tests", True),
+        ("/clear --all", True),
+        # However the sentence goes on.
+        ("/undoo is what I want", True),
         # Paths and prose.
         ("/etc/hosts is wrong", False),
+        ("/usr/bin/x", False),
+        ("/usr/bin/python is too old", False),
+        ("/usr", False),
+        ("/Users has no such folder", False),
+        ("/run is full", False),
+        ("/orders answers 500", False),
+        ("/orders and /users: both fail", False),
+        ("/orders, /users: both fail", False),
+        ("/api?x=1 fails", False),
+        ("/login doesn't work", False),
+        ("/orders endpoint: 500", False),
+        ("/deploy\nthen tell me", False),
         ("/tmp is full", False),
         ("/users answers 500", False),
         ("/home/me", False),
@@ -56,7 +78,7 @@ def test_the_first_word_is_what_is_called(prompt: str, call: tuple[str, str] | N
     ],
 )
 def test_what_was_meant_as_a_command_is_told_from_text(prompt: str, verdict: bool) -> None:
-    assert is_misspelt(prompt, COMMANDS) is verdict
+    assert reads_like_a_call(prompt, COMMANDS) is verdict
 
 
 @pytest.mark.parametrize(
@@ -137,3 +159,35 @@ def test_arguments_are_put_in_their_places(text: str, argument: str, filled: str
 def test_what_is_put_in_is_not_looked_through_again(before: str, argument: str) -> None:
     before = before.replace("$", "")
     assert filled_in(f"{before}$ARGUMENTS", argument) == before + argument
+
+
+TYPED = r"""'a b' '$(harm)' '"; harm' "it's" """
+
+
+@pytest.mark.parametrize(
+    ("line", "filled"),
+    [
+        ("echo $2 end", "echo '$(harm)' end"),
+        ('echo "$2 end"', r'echo "\$(harm) end"'),
+        ("echo '$4'", r"echo 'it'\''s'"),
+        ('echo "$3"', r'echo "\"; harm"'),
+        ('''echo "it's $2"''', r'''echo "it's \$(harm)"'''),
+        (r"echo it\'s $2", r"echo it\'s '$(harm)'"),
+        ('echo "$(cat "$2")"', r'echo "$(cat "\$(harm)")"'),
+        ('echo "$(cat $2) $2"', r'''echo "$(cat '$(harm)') \$(harm)"'''),
+        ("echo $9", "echo "),
+        ("echo $ARGUMENTS", r"""echo 'a b' '$(harm)' '"; harm' 'it'"'"'s'"""),
+    ],
+)
+def test_what_is_typed_is_a_word_of_a_command_line_in_whatever_quotes(line: str, filled: str) -> None:
+    assert line_filled_in(line, TYPED) == filled
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(alphabet="ab'\"\\$(){}[];&|<> \n`#*?~!", max_size=20))
+def test_a_shell_reads_it_as_it_was_typed(typed: str) -> None:
+    lines = ("printf %s $1", 'printf %s "$1"', "printf %s '$1'", """printf %s "$(printf %s "$1"'$1' "$1")" """)
+    script = "; echo; ".join(line_filled_in(line, shlex.quote(typed)) for line in lines)
+    ran = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=20)
+    read = " ".join(typed.replace("`", "").split())
+    assert (ran.stdout, ran.stderr) == ("\n".join([read, read, read, read * 3]), "")

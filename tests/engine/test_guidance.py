@@ -103,7 +103,7 @@ ROOT = AbsPath("/w")
 @dataclass(slots=True)
 class Place:
     inventory: Inventory
-    model: str = "openai/gpt-5"
+    model_behind: str = "openai/gpt-5"
     root: AbsPath = ROOT
 
 
@@ -129,9 +129,9 @@ def test_who_it_is_may_be_another_and_nothing_else_of_the_static_part() -> None:
 
 def test_a_small_model_is_told_the_beginning_of_the_rules_and_no_more() -> None:
     told = guided(SystemPromptEvent(SLIM, "dynamic", ()), Place(RULES, "ollama/qwen3:4b")).dynamic
-    assert len(told) < 1_800
+    assert len(told) < 1_900
     assert "[… cut: AGENTS.md has more; read it for the rest]" in told
-    assert "skill-0" not in told
+    assert "- skill-0: d (/s/0/SKILL.md)\n" in told
     assert "tea" not in told
 
 

@@ -48,6 +48,8 @@ def test_what_is_read(text: str, fields: dict[str, Any], body: str) -> None:
         ("---\nname: x\n\nText without an end of the fields", 1, "the `---` that ends the fields is missing"),
         ("---\nname: !!python/object:os.system x\n---\nx", 2, "could not determine a constructor"),
         ("---\nwhen: 2026-13-99\n---\nx", 1, "month must be in 1..12"),
+        (f"---\nname: x\na: [{{b: 0x{'F' * 400}}}]\n---\nx", 3, "a number has too many digits"),
+        ("---\n? [a, b]\n: x\n---\nx", 2, "the name of a field must be a text"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(text: str, line: int, reason: str) -> None:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from openhands_acp.extensions.globs import patterns
+from openhands_acp.extensions.globs import TooMuch, patterns
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,29 @@ from openhands_acp.extensions.globs import patterns
 )
 def test_a_glob(glob: str, path: str, applies: bool) -> None:
     assert any(re.match(pattern, path) for pattern in patterns((glob,))) is applies
+
+
+@pytest.mark.parametrize(
+    "globs",
+    [
+        ("{a,b}" * 8,),
+        ("{1..9}",),
+        tuple(f"{number}/*" for number in range(201)),
+        ("*a*a*a*",),
+        ("**/*a*/**/*b*/**/c*",),
+    ],
+)
+def test_what_would_take_too_long_is_refused(globs: tuple[str, ...]) -> None:
+    with pytest.raises(TooMuch):
+        patterns(globs)
+
+
+def test_a_glob_that_does_not_fit_is_done_with_soon() -> None:
+    """However the path is made for it: there is no pattern of those that are taken with which this would not end."""
+    deep, long = "a/" * 100 + "a", "/".join(["a" * 60] * 8)
+    for glob in ("**/a/**/a/**/ab", "**/*a*ab/**/*b", "*a*ab", "a*a*ab/**/x*"):
+        for pattern in patterns((glob,)):
+            assert not any(re.match(pattern, path) for path in (deep, long, "a" * 255))
 
 
 def test_none_is_none() -> None:

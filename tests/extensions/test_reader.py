@@ -11,7 +11,7 @@ import pytest
 
 from openhands_acp.engine.inventory import Instruction, Inventory, Keywords, Paths, Skill, Task, Withheld
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.extensions.reader import Reader
+from openhands_acp.extensions.reader import Reader, Wishes
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,10 @@ def write(folder: Path, files: Mapping[str, str]) -> None:
 def reader(tmp_path: Path, *disabled: str) -> Reader:
     (tmp_path / "project").mkdir(exist_ok=True)
     return Reader(
-        tmp_path / "home/.openhands", (AbsPath(str(tmp_path / "project")),), disabled, person=tmp_path / "home"
+        tmp_path / "home/.openhands",
+        (AbsPath(str(tmp_path / "project")),),
+        Wishes(disabled),
+        person=tmp_path / "home",
     )
 
 

@@ -90,13 +90,19 @@ async def test_help_lists_every_command(tmp_path: Path) -> None:
         (
             "/reviw the parser",
             snapshot(
-                "There is no command `/reviw`. Did you mean `/review`? `/help` lists all of them. What begins with a space goes to the agent as it is."
+                "There is no command `/reviw`. Did you mean `/review`? `/help` lists all of them. If it was meant for the agent, send it again with a space in front of it."
+            ),
+        ),
+        (
+            "/commit the changes",
+            snapshot(
+                "There is no command `/commit`. Did you mean `/compact` or `/cost`? `/help` lists all of them. If it was meant for the agent, send it again with a space in front of it."
             ),
         ),
         (
             "/zzzzzz",
             snapshot(
-                "There is no command `/zzzzzz`. `/help` lists all of them. What begins with a space goes to the agent as it is."
+                "There is no command `/zzzzzz`. `/help` lists all of them. If it was meant for the agent, send it again with a space in front of it."
             ),
         ),
     ],
@@ -108,7 +114,7 @@ async def test_an_unknown_one_is_answered_with_the_nearest(tmp_path: Path, typed
         assert running.model.requests == []
 
 
-@pytest.mark.parametrize("typed", ["/etc/hosts is wrong", "/tmp is full", " /zzzzzz", "/users answers 500"])
+@pytest.mark.parametrize("typed", ["/etc/hosts is wrong", "/tmp is full", " /zzzzzz", "/orders answers 500"])
 async def test_paths_and_prose_that_begin_with_a_slash_are_text(tmp_path: Path, typed: str) -> None:
     async with agent(tmp_path, [say("Ok.")]) as running:
         await running.prompt(typed)
