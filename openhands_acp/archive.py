@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,12 +15,12 @@ from typing import Any, cast
 
 import anyio.to_thread
 
-from openhands_acp.acp.sessions import BadCursor, InUse, Kept, Listed, NotKept
+from openhands_acp.acp.sessions import BadCursor, InUse, Kept, Listed, NotKept, OnlyRead
 from openhands_acp.engine.events import Entry, SystemPromptEvent
 from openhands_acp.engine.ports import Taken
 from openhands_acp.store import library as store
 from openhands_acp.store.library import Library, NoSuchSession, Summary, UnreadableSession
-from openhands_acp.store.openhands import conversations, read_conversation
+from openhands_acp.store.openhands import conversations, folder_of, read_conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,8 @@ class Archive:
         return await anyio.to_thread.run_sync(self._listed, cwd, cursor)
 
     async def delete(self, session_id: str) -> None:
-        try:
-            await anyio.to_thread.run_sync(self.library.delete, session_id)
-        except (Taken, UnreadableSession) as error:
-            raise InUse(str(error)) from error
-        except NoSuchSession:
-            # Whatever it is called, it is not there afterwards.
-            return
+        """Delete one of ours, if there is one of this id. Raises InUse and OnlyRead."""
+        await anyio.to_thread.run_sync(self._delete, session_id)
 
     async def copied(self, entries: tuple[Entry, ...], session_id: str) -> tuple[Entry, ...]:
         return await anyio.to_thread.run_sync(self.library.copied, entries, session_id)
@@ -87,7 +83,24 @@ class Archive:
         entries = [entry for entry in foreign.entries if not isinstance(entry.event, SystemPromptEvent)]
         return Kept(tuple(entries), foreign.notes)
 
+    def _delete(self, session_id: str) -> None:
+        theirs = folder_of(self.conversations, session_id)
+        if theirs is not None and not self._is_ours(session_id):
+            raise OnlyRead(f"it is only read here, and never deleted; its folder is {theirs}")
+        try:
+            self.library.delete(session_id)
+        except (Taken, UnreadableSession) as error:
+            raise InUse(str(error)) from error
+        except NoSuchSession:
+            # Whatever it is called, it is not there afterwards.
+            return
+
+    def _is_ours(self, session_id: str) -> bool:
+        """Tell it of an id that a list gave out: one of theirs that was continued here is ours, too."""
+        return (self.folder / session_id.replace("-", "")).is_dir()
+
     def _listed(self, cwd: str | None, cursor: str | None) -> tuple[list[Listed], str | None]:
+        cwd = cwd and os.path.normpath(cwd)
         inner, since = _read(cursor) if cursor is not None else (None, None)
         try:
             ours, following = self.library.page(cwd, inner)
@@ -101,8 +114,7 @@ class Archive:
             if (cwd is None or summary.roots[:1] == (cwd,))
             and (since is None or summary.updated_at < since)
             and (until is None or summary.updated_at >= until)
-            # One that was continued here is ours now.
-            and not (self.folder / summary.session_id.replace("-", "")).is_dir()
+            and not self._is_ours(summary.session_id)
         ]
         page = sorted([*ours, *theirs], key=lambda summary: summary.updated_at, reverse=True)
         return [_listed(summary) for summary in page], _write(following, until) if following and until else None

@@ -138,8 +138,7 @@ class Backend:
         settings = self._settings
         assert settings is not None
         outputs = Library(self._sessions()).output_folder(started.session_id)
-        journal = self._journal(started.session_id, editor, kept)
-        self._journals[started.session_id] = journal
+        journal = self._journals[started.session_id] = self._journal(started.session_id, editor, kept)
 
         def open_world() -> World:
             world = self._workshop().open(settings, editor, outputs)
@@ -165,6 +164,7 @@ class Backend:
         ports = Ports(
             open_llm=open_llm,
             choices=self._models.choices,
+            behind=self._models.behind,
             open_world=open_world,
             permissions=editor.permissions,
             open_person=editor.open_person,
@@ -176,6 +176,7 @@ class Backend:
             open_upkeep=lambda: self._upkeep(started.session_id),
             open_hooks=lambda: bring().hooks,
             open_servers=lambda: bring().servers,
+            open_own_servers=lambda definition: bring().own_servers(definition),
             open_requests=lambda: bring().around.requests,
             look_around=lambda: bring().look_around(),
             rules_near=lambda paths: bring().rules_near(paths),
@@ -190,9 +191,8 @@ class Backend:
             waiting=self._waiting,
         )
         history = kept.entries if kept else ()
-        return Session(
-            started, ports, tools, Beginning(settings.limits, history, settings.persistence, settings.critic)
-        )
+        beginning = Beginning(settings.limits, history, settings.persistence, settings.critic, settings.limits_of)
+        return Session(started, ports, tools, beginning)
 
     def _open_snapshots(self, started: ConversationStarted) -> Snapshots:
         # Late: a process in which nobody has prompted yet needs no database.
@@ -227,6 +227,8 @@ class Backend:
             requests=RemoteRequests(editor.open_person()),
             learn=self.learn,
             disabled_skills=settings.disabled_skills,
+            plugins=settings.plugins,
+            load_public_skills=settings.load_public_skills,
         )
         return open_brought(around, editor)
 

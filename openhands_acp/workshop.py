@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 from openhands_acp import __version__
 from openhands_acp.acp.doors import EditorPorts
@@ -18,7 +19,7 @@ from openhands_acp.engine import prompt
 from openhands_acp.engine.browser import Browser
 from openhands_acp.engine.events import SystemPromptEvent
 from openhands_acp.engine.hands import World
-from openhands_acp.engine.hooks import Hooks
+from openhands_acp.engine.hooks import Runner
 from openhands_acp.engine.inventory import Inventory
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Terminals
@@ -32,6 +33,7 @@ from openhands_acp.local.files import LocalFiles
 from openhands_acp.local.programs import LocalPrograms
 from openhands_acp.local.search import LocalSearch
 from openhands_acp.local.terminals import LocalTerminals
+from openhands_acp.local.watch import Watch
 from openhands_acp.providers import KEY_NAMES
 from openhands_acp.settings import Settings
 from openhands_acp.settings_files import PromptSize
@@ -65,7 +67,7 @@ class Workshop:
         """Open what runs beside sessions: it inherits what commands do."""
         return LocalPrograms(self.login, _hidden(settings))
 
-    def hooks(self, settings: Settings) -> Hooks:
+    def hooks(self, settings: Settings) -> Runner:
         # Late: few sessions have any.
         from openhands_acp.local.hook_programs import HookPrograms
 
@@ -87,7 +89,8 @@ class Workshop:
 
     def terminals(self, settings: Settings, editor: EditorPorts, outputs: Path) -> Terminals:
         """Open a shell of its own, in which nothing runs yet."""
-        local = LocalTerminals(hide=_hidden(settings), spool=outputs, environment=self.login)
+        watch = Watch(uuid4().hex)
+        local = LocalTerminals(hide=_hidden(settings), spool=outputs, environment=self.login, watch=watch)
         if settings.terminal == "local":
             return local
         return editor.terminals(local, Elsewhere(local.state, outputs).spell)
@@ -105,10 +108,12 @@ def _web(settings: Settings) -> Web:
 
 def _browser(settings: Settings) -> Browser:
     def load() -> Browser:
+        from openhands_acp.llm.web import trusted
         from openhands_acp.web.browsing import ChromiumBrowser
 
         environ = {name: value for name, value in os.environ.items() if name not in _hidden(settings)}
-        return ChromiumBrowser(usable_chromium() or "chromium", settings.fetch_private, environ)
+        program = usable_chromium() or "chromium"
+        return ChromiumBrowser(program, settings.fetch_private, environ, lambda: trusted(os.environ))
 
     return LateBrowser(load)
 

@@ -33,6 +33,7 @@ from openhands_acp.acp.sessions import (
     InUse,
     Listed,
     NotConfigured,
+    OnlyRead,
     Opened,
     Place,
     Sessions,
@@ -72,11 +73,12 @@ class Agent:
 
     # ---------------------------------------------------------------- sessions
 
-    async def new_session(self, _call: Call, params: JsonObject) -> Reply:
+    async def new_session(self, call: Call, params: JsonObject) -> Reply:
         request = read(NewSession, params)
         place, defaults = _place(request), self._defaults()
-        if wanted := await self._backend.to_resume(request.cwd):
-            opened = await self._sessions.take_up(wanted, place, defaults)
+        if wanted := await self._backend.to_resume(place.roots[0]):
+            async with call.carried_through():
+                opened = await self._sessions.take_up(wanted, place, defaults)
         else:
             opened = self._sessions.open(place, defaults)
         session = opened.session
@@ -85,16 +87,16 @@ class Agent:
         history = tuple(session.entries) if wanted else ()
         return Reply(result, lambda: self._announce(session, lambda: history))
 
-    async def load_session(self, _call: Call, params: JsonObject) -> Reply:
-        opened = await self._taken_up(read(KeptSession, params))
+    async def load_session(self, call: Call, params: JsonObject) -> Reply:
+        opened = await self._taken_up(call, read(KeptSession, params))
         # Before the answer: the protocol has the client wait for it.
         await self._sessions.replay(opened.session, tuple(opened.session.entries))
         # It may have been closed while it was told.
         opened = self._sessions[opened.session.id]
         return Reply(opened.described(), lambda: self._announce(opened.session))
 
-    async def resume_session(self, _call: Call, params: JsonObject) -> Reply:
-        opened = await self._taken_up(read(KeptSession, params))
+    async def resume_session(self, call: Call, params: JsonObject) -> Reply:
+        opened = await self._taken_up(call, read(KeptSession, params))
         session = opened.session
         return Reply(opened.described(), lambda: self._announce(session, lambda: _standing(session)))
 
@@ -117,16 +119,20 @@ class Agent:
             raise RpcError(INVALID_PARAMS, "cursor: not one that was given out") from error
         return Reply({"sessions": [_info(listed) for listed in page]} | ({"nextCursor": cursor} if cursor else {}))
 
-    async def delete_session(self, _call: Call, params: JsonObject) -> Reply:
+    async def delete_session(self, call: Call, params: JsonObject) -> Reply:
         session_id = read(OfSession, params).sessionId
         try:
-            if session_id in self._sessions:
-                # Before it is closed here: what another process owns stays open to look at.
-                self._sessions[session_id].session.claim()
-                await self._sessions.closing(session_id)
-            await self._backend.delete(session_id)
+            async with call.carried_through():
+                await self._sessions.closed(session_id)
+                if session_id in self._sessions:
+                    # Before it is closed here: what another process owns stays open to look at.
+                    self._sessions[session_id].session.claim()
+                    await self._sessions.closing(session_id)
+                await self._backend.delete(session_id)
         except (InUse, Taken) as error:
             raise RpcError(INVALID_REQUEST, str(error), message="The session is in use") from error
+        except OnlyRead as error:
+            raise RpcError(INVALID_REQUEST, str(error), message="The session is OpenHands' own") from error
         return Reply({})
 
     def prompt(self, call: Call, params: JsonObject) -> Awaitable[Reply]:
@@ -168,8 +174,9 @@ class Agent:
         opened.session.set_option(request.configId, opened.options().check(request.configId, request.value))
         return done({"configOptions": opened.options().config_options()})
 
-    def close_session(self, _call: Call, params: JsonObject) -> Awaitable[Reply]:
-        # Stopped in receive order; what has to wait is waited for in the request's task.
+    def close_session(self, call: Call, params: JsonObject) -> Awaitable[Reply]:
+        # Stopped in receive order; what has to wait is waited for in the request's task, and cannot be taken back.
+        call.on_cancel = _nothing
         return _after(self._sessions.closing(read(OfSession, params).sessionId))
 
     async def close(self) -> None:
@@ -178,8 +185,11 @@ class Agent:
 
     # ---------------------------------------------------------------- inside
 
-    async def _taken_up(self, request: KeptSession) -> Opened:
-        return await self._sessions.take_up(request.sessionId, _place(request), self._defaults())
+    async def _taken_up(self, call: Call, request: KeptSession) -> Opened:
+        place, defaults = _place(request), self._defaults()
+        # What it is to be opened in place of is not left half closed.
+        async with call.carried_through():
+            return await self._sessions.take_up(request.sessionId, place, defaults)
 
     def _set_model(self, opened: Opened, model: str) -> Awaitable[Reply]:
         try:
@@ -268,6 +278,10 @@ def _folder(name: str, path: str) -> AbsPath:
     return AbsPath(os.path.normpath(path))
 
 
+def _nothing() -> None:
+    pass
+
+
 async def _after(work: Awaitable[None]) -> Reply:
     await work
     return Reply({})
@@ -281,7 +295,7 @@ async def _prompt_reply(opened: Opened, answer: Awaitable[str], turn: Turn | Non
             await opened.entitle()
 
     reply: dict[str, Any] = {"stopReason": await answer}
-    if turn is not None and turn.spent is not None and turn.spent.whole.calls:
+    if turn is not None and turn.spent is not None and turn.spent.whole.tokens:
         reply["usage"] = _usage(turn.spent.whole)
     return Reply(reply, saved)
 

@@ -128,8 +128,8 @@ class Calls:
                 self._observed(event)
             case UserRejectObservation():
                 # The reason is for the model; a person who said no knows theirs.
-                is_mode = event.rejection_source == "mode"
-                reason = f"Not done: {event.rejection_reason}" if is_mode else "Rejected"
+                is_persons = event.rejection_source == "user"
+                reason = "Rejected" if is_persons else f"Not done: {event.rejection_reason}"
                 self._failed(event.tool_call_id, reason, event.shown)
             case AgentErrorEvent():
                 self._failed(event.tool_call_id, event.error, event.shown)

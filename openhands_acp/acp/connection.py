@@ -73,6 +73,7 @@ class Connection:
             {"initialize": self._initialize} | {name: self._method(find) for name, find in METHODS.items()},
             {name: self._listener(find) for name, find in LISTENERS.items()},
             self._admit,
+            lasting=("session/prompt",),
         )
 
     async def close(self) -> None:

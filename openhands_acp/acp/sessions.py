@@ -57,6 +57,10 @@ class InUse(Exception):
     """Another process owns the session; the message says which, and what to do."""
 
 
+class OnlyRead(Exception):
+    """The session is OpenHands' own, which is never written; the message says where it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Defaults:
     """What a new session begins with."""
@@ -124,7 +128,7 @@ class Backend(Protocol):
         ...
 
     async def delete(self, session_id: str) -> None:
-        """Idempotent. Raises InUse."""
+        """Idempotent. Raises InUse and OnlyRead."""
         ...
 
     def has_gone_on(self, session: Session) -> bool:
@@ -175,6 +179,8 @@ class Opened:
     """The answer that names it, and what is told behind it, are out: from now on it is told what changes."""
     replays: int = 0
     """Under way at this moment: nothing else is told in between."""
+    entitling: anyio.CancelScope | None = None
+    """Set while a title is being thought of."""
     closed: anyio.Event | None = None
     """Set to be waited for once the session is being closed: from then on no request finds it."""
 
@@ -188,7 +194,12 @@ class Opened:
         """Ask for a title in the model's words, if it is due. Never fails."""
         from openhands_acp.engine.entitling import entitle
 
-        await entitle(self.session)
+        if self.entitling is not None or self.closed is not None:
+            # Several prompts may have been answered with one turn.
+            return
+        with anyio.CancelScope() as self.entitling:
+            await entitle(self.session)
+        self.entitling = None
 
     def described(self) -> dict[str, Any]:
         """What the answers to new, load, resume and fork have in common."""
@@ -237,18 +248,18 @@ class Sessions:
 
     async def take_up(self, session_id: str, place: Place, defaults: Defaults) -> Opened:
         """Open a session again, in the folders of now. Raises RpcError."""
-        opened = self._open.get(session_id)
-        if opened is not None and opened.closed is None and self._is_current(opened, place):
-            self._backend.name_servers(opened.session, place.mcp_servers)
-            opened.session.waits_for_servers = True
-            return opened
-        if opened is not None and opened.closed is not None:
-            await opened.closed.wait()
-        elif opened is not None:
+        await self.closed(session_id)
+        if (opened := self._open.get(session_id)) is not None:
+            if self._is_current(opened, place):
+                self._backend.name_servers(opened.session, place.mcp_servers)
+                opened.session.waits_for_servers = True
+                return opened
             await self.closing(session_id)
         kept = await self._kept(session_id)
-        # Another request for it may have been quicker.
-        return self._open.get(session_id) or self.open(place, defaults, session_id, kept)
+        if session_id in self._open:
+            # Another request for it was quicker.
+            return await self.take_up(session_id, place, defaults)
+        return self.open(place, defaults, session_id, kept)
 
     async def fork(self, session_id: str, up_to: str | None, place: Place, defaults: Defaults) -> Opened:
         """Begin a new session with another's history, up to and with a message. Raises RpcError."""
@@ -327,11 +338,21 @@ class Sessions:
     def _tell(self, opened: Opened, kind: str, **members: Any) -> None:
         self._peer.outbox.put(Update(opened.session.id, {"sessionUpdate": kind, **members}))
 
+    async def closed(self, session_id: str) -> None:
+        """Wait until a session that is being closed is free."""
+        while (opened := self._open.get(session_id)) is not None and opened.closed is not None:
+            await opened.closed.wait()
+
     def closing(self, session_id: str) -> Awaitable[None]:
-        """Stop its turn at once; return what frees it. What was said is kept. Raises RpcError."""
+        """Stop its turn at once; return what frees it, to be carried through. Raises RpcError.
+
+        What was said is kept.
+        """
         opened = self[session_id]
         opened.closed = anyio.Event()
         opened.session.cancel()
+        if opened.entitling is not None:
+            opened.entitling.cancel()
         return self._freed(opened, opened.closed)
 
     async def close_all(self) -> None:
@@ -347,9 +368,11 @@ class Sessions:
 
     async def _freed(self, opened: Opened, closed: anyio.Event) -> None:
         await opened.session.finished()
-        del self._open[opened.session.id]
-        await self._backend.close_session(opened.session)
-        closed.set()
+        try:
+            await self._backend.close_session(opened.session)
+        finally:
+            del self._open[opened.session.id]
+            closed.set()
 
     async def _kept(self, session_id: str) -> Kept:
         try:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from openhands_acp.engine import limits
+from openhands_acp.engine import limits, preparing
 from openhands_acp.engine.consulting import consulted
 from openhands_acp.engine.events import MessageDelta, NoticeEvent
 from openhands_acp.engine.messages import Text, UserMessage
 from openhands_acp.engine.ports import LLM
-from openhands_acp.engine.tool import Tool
 
 _ASIDE = (
     "(A question aside, which is no part of the work and is forgotten afterwards. Answer it in words, from what you "
@@ -25,13 +24,8 @@ _ONLY_CALLS = (
 )
 
 
-class Session(limits.Session, Protocol):
-    @property
-    def tools(self) -> dict[str, Tool]: ...
-
+class Session(preparing.Session, limits.Session, Protocol):
     async def open_llm(self, purpose: str = "agent", model: str | None = None) -> LLM: ...
-
-    async def prepare(self) -> None: ...
 
 
 async def ask(session: Session, question: str) -> str:
@@ -40,10 +34,11 @@ async def ask(session: Session, question: str) -> str:
         return "Write the question after the command: `/ask QUESTION`."
     if await limits.checked(session) is not None:
         return ""
-    await session.prepare()
+    system = await preparing.previewed(session)
     llm = await session.open_llm("ask")
     history = session.transcript.history(with_images=llm.sees_images)
-    messages = [*history, UserMessage((Text(_ASIDE + question),))]
+    # Before the first prompt none is written yet, and a question aside writes none.
+    messages = [*([] if session.transcript.system else [system]), *history, UserMessage((Text(_ASIDE + question),))]
     specs = tuple(tool.spec for tool in session.tools.values())
     message_id = session.new_id()
     said = ""

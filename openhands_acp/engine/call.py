@@ -28,3 +28,5 @@ class CallRequest:
     parsed: Any = None
     """The arguments as `tool` takes them."""
     problem: str = ""
+    hook_asks: str = ""
+    """Why a hook wants the person to be asked, whatever the mode says; empty: none does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from openhands_acp.engine import compacting
+from openhands_acp.engine import compacting, preparing
 from openhands_acp.engine.cards import CallKind
 from openhands_acp.engine.context import Gauge, in_words, weight_of_tool
 from openhands_acp.engine.events import ActionEvent
@@ -19,9 +19,8 @@ from openhands_acp.engine.items import (
     weight_of_item,
     weight_of_result,
 )
-from openhands_acp.engine.messages import UserMessage
+from openhands_acp.engine.messages import SystemMessage, UserMessage
 from openhands_acp.engine.tool import TurnError
-from openhands_acp.engine.toolbox import Toolbox
 
 _OF_CALLS: Mapping[CallKind, str] = {
     "read": "Files that were read and edited",
@@ -32,11 +31,8 @@ _OF_CALLS: Mapping[CallKind, str] = {
 _OTHER = "Other calls"
 
 
-class Session(compacting.Session, Protocol):
-    @property
-    def toolbox(self) -> Toolbox: ...
-
-    async def prepare(self) -> None: ...
+class Session(compacting.Session, preparing.Session, Protocol):
+    pass
 
 
 async def compact(session: Session, hint: str) -> str:
@@ -44,10 +40,10 @@ async def compact(session: Session, hint: str) -> str:
 
 
 async def context(session: Session, _argument: str) -> str:
-    """Show what fills the window, as estimated; asks no model."""
-    await session.prepare()
-    now = await _measured(session)
-    rows = [(name, now.tokens_of(weight)) for name, weight in _weights(session) if weight]
+    """Show what fills the window, as estimated. Asks no model, and nobody else."""
+    system = await preparing.previewed(session)
+    now = await _measured(session, system)
+    rows = [(name, now.tokens_of(weight)) for name, weight in _weights(session, system) if weight]
     whole = now.window or now.tokens
     lines = [f"| {name} | {in_words(tokens)} | {_percent(tokens, whole)} |" for name, tokens in rows]
     if now.window is not None:
@@ -57,12 +53,14 @@ async def context(session: Session, _argument: str) -> str:
     return "\n".join([_title(session, now), "", *head, *lines, *_saved(session, now)])
 
 
-async def _measured(session: Session) -> Gauge:
+async def _measured(session: Session, system: SystemMessage) -> Gauge:
     try:
-        return await compacting.measured(session)
+        llm = await session.open_llm()
+        window = session.windows.get(llm.model, llm.context_window)
     except TurnError:
         # A model that cannot be opened, as for want of a key, is not asked either: what it told last will do.
-        return compacting.gauged(session, session.transcript.spending.window)
+        window = session.transcript.spending.window
+    return compacting.gauged(session, window, system)
 
 
 def _title(session: Session, now: Gauge) -> str:
@@ -84,17 +82,15 @@ def _saved(session: Session, now: Gauge) -> list[str]:
     return ["", f"`tool_search` stands for {len(hidden)} more tools of MCP servers, which would take about {tokens}."]
 
 
-def _weights(session: Session) -> Iterator[tuple[str, int]]:
-    system = session.transcript.system
-    if system is not None:
-        # In this order they stand in it, each as far as there is any.
-        rest, *_, memory = system.dynamic.partition(MEMORY_BEGIN)
-        rest, *_, listed = rest.partition(SKILLS_BEGIN)
-        surroundings, *_, rules = rest.partition(RULES_BEGIN)
-        yield "System prompt", weight_of(system.static) + weight_of(surroundings)
-        yield "Project rules", weight_of(rules)
-        yield "List of skills", weight_of(listed)
-        yield "Memory", weight_of(memory)
+def _weights(session: Session, system: SystemMessage) -> Iterator[tuple[str, int]]:
+    # In this order they stand in it, each as far as there is any.
+    rest, *_, memory = system.dynamic.partition(MEMORY_BEGIN)
+    rest, *_, listed = rest.partition(SKILLS_BEGIN)
+    surroundings, *_, rules = rest.partition(RULES_BEGIN)
+    yield "System prompt", weight_of(system.static) + weight_of(surroundings)
+    yield "Project rules", weight_of(rules)
+    yield "List of skills", weight_of(listed)
+    yield "Memory", weight_of(memory)
     remote = {tool.spec.name for tool in session.toolbox.remote}
     ours = [tool.spec for name, tool in session.tools.items() if name not in remote]
     theirs = [tool.spec for name, tool in session.tools.items() if name in remote]

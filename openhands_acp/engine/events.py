@@ -22,6 +22,7 @@ Source: TypeAlias = Literal["user", "agent", "environment", "hook"]
 Channel: TypeAlias = Literal["text", "thought", "user"]
 StopReason: TypeAlias = Literal["end_turn", "max_tokens", "max_turn_requests", "refusal", "cancelled"]
 Risk: TypeAlias = Literal["LOW", "MEDIUM", "HIGH", "UNKNOWN"]
+RejectionSource: TypeAlias = Literal["user", "mode", "hook"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +133,13 @@ class ObservationEvent:
 
 @dataclass(frozen=True, slots=True)
 class UserRejectObservation:
-    """The person, or the mode, said no. The model reads the reason; the turn goes on."""
+    """The person, the mode or a hook said no. The model reads the reason; the turn goes on."""
 
     tool_call_id: str
     action_id: str
     tool_name: str
     rejection_reason: str
-    rejection_source: Literal["user", "mode"] = "user"
+    rejection_source: RejectionSource = "user"
     shown: tuple[Shown, ...] = ()
     """What was asked for; empty: no more than the call's card said."""
 
@@ -220,7 +221,7 @@ class UsageEvent:
     usage: Usage
     model: str
     context_window: int | None
-    """Tokens the model can read; None when nobody knows."""
+    """Tokens the session's model can read; None when nobody knows, or this is no news of it."""
     purpose: str = "agent"
     """What it was for: "agent" is the conversation itself; others (a title, say) do not fill its window."""
 

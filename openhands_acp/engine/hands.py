@@ -19,7 +19,7 @@ from openhands_acp.engine.events import (
     PlanEntry,
     PlanUpdated,
 )
-from openhands_acp.engine.filling import filled
+from openhands_acp.engine.filling import chosen, filled
 from openhands_acp.engine.guard import Guard, GuardedFiles, GuardedSearch, GuardedTerminals
 from openhands_acp.engine.guard_browser import GuardedBrowser
 from openhands_acp.engine.guard_servers import GuardedServers
@@ -106,7 +106,9 @@ def hands_for(session: Session, call: CallRequest, doors: Doors) -> CallHands:
         lambda: session.rules,
         doors.permissions,
         session.emit,
-        (*(() if doors.outputs is None else (doors.outputs,)), *skills.folders_outside(session)),
+        (*(() if doors.outputs is None else (doors.outputs,)), *skills.places_outside(session)),
+        call.hook_asks,
+        call.tool is not None and call.tool.is_read_only(call.parsed),
     )
     files = CheckpointedFiles(doors.world.files, doors.checkpoints, call.tool_call_id)
     terminals = CheckpointedTerminals(doors.world.terminals, doors.checkpoints, call.tool_call_id)
@@ -169,13 +171,18 @@ class CallHands:
     async def ask(self, form: Form) -> Reply:
         return await filled(self.session.person, replace(form, tool_call_id=self.tool_call_id))
 
+    async def choose(self, form: Form) -> Reply:
+        return await chosen(self.session.person, replace(form, tool_call_id=self.tool_call_id))
+
     async def leave_plan_mode(self, title: str) -> Decision:
         return await decided(self.session, self.tool_call_id, title, self.session.recall(Told))
 
     async def follow(self, skill: str) -> str:
+        await self.files.guard.insist()
         return await skills.followed(self.session, skill)
 
     async def delegate(self, errand: Errand) -> ToolResult:
+        await self.files.guard.insist()
         return await self.session.delegate(self.tool_call_id, errand)
 
     def recall(self, what: type[T]) -> T:

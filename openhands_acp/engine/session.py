@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from openhands_acp.engine.attachments import FileLink, as_text, opened
+from openhands_acp.engine.budget import Limits
 from openhands_acp.engine.cards import KeptOutput
 from openhands_acp.engine.choices import Choices
 from openhands_acp.engine.closing import close_calls, close_what_a_crash_left_open
@@ -69,7 +70,7 @@ class Session:
         self.id = started.session_id
         self.root, self.roots = started.roots[0], started.roots
         self._tools = tools
-        self.limits = beginning.limits
+        self._limits, self._limits_of = beginning.limits, beginning.limits_of
         self.critic = beginning.critic
         self.persistence = beginning.persistence
         self.waiting, self.windows, self.outputs = ports.waiting, ports.windows, ports.outputs
@@ -173,6 +174,15 @@ class Session:
         return self.transcript.model or ""
 
     @property
+    def limits(self) -> Limits:
+        return self._limits_of.get(self.model, self._limits)
+
+    @property
+    def model_behind(self) -> str:
+        """The model itself: the session's may be the name of a profile."""
+        return self.ports.behind(self.model)
+
+    @property
     def thought_level(self) -> str:
         return self.transcript.thought_level or "default"
 
@@ -255,20 +265,9 @@ class Session:
         self.ports.offer()
 
     async def prepare(self) -> None:
-        """Look at what people wrote down, and whether it is trusted; write the prompt, at the session's first turn."""
-        from openhands_acp.engine import guidance, hooking, trusting
+        from openhands_acp.engine.preparing import prepared
 
-        await self.look_around()
-        if not self.ports.bounds.depth:
-            await trusting.settle(self)
-            if self.waits_for_servers:
-                await self.servers.ready()
-                self.waits_for_servers = False
-        await self.toolbox.renew(self.transcript.tools)
-        if self.transcript.system is None:
-            self.emit(guidance.guided(replace(await self.ports.describe(), tools=tuple(self.tools)), self))
-        guidance.renewed(self)
-        await hooking.begun(self)
+        await prepared(self)
 
     async def open_llm(self, purpose: str = "agent", model: str | None = None) -> LLM:
         """Open the session's model, or `model`, as it is asked for this purpose."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     # Of turns: a session that nobody prompts does without.
     from openhands_acp.engine.hands import World
     from openhands_acp.engine.hooks import Hooks
-    from openhands_acp.engine.inventory import Instruction, Inventory
+    from openhands_acp.engine.inventory import AgentDefinition, Instruction, Inventory
     from openhands_acp.engine.person import Person
     from openhands_acp.engine.remote_requests import RemoteRequests
     from openhands_acp.engine.servers import Servers
@@ -81,6 +82,9 @@ OpenSubagent: TypeAlias = Callable[[str], Awaitable[KeptSubagent]]
 """By the id of a task; raises LookupError, with the reason, where it is kept and cannot be read."""
 
 
+OpenOwnServers: TypeAlias = "Callable[[AgentDefinition], AbstractAsyncContextManager[Servers]]"
+
+
 async def _no_rules(_paths: tuple[AbsPath, ...]) -> tuple[Instruction, ...]:
     return ()
 
@@ -104,6 +108,8 @@ class Ports:
     """Writes the prompt, at the first turn."""
     choices: Choices
     """The models that there are."""
+    behind: Callable[[str], str] = lambda choice: choice
+    """Returns the model behind a choice, which may be a profile's name."""
     open_snapshots: Callable[[], Snapshots] | None = None
     """Opens what keeps earlier states of the files, at the first turn; None: nothing does."""
     outputs: AbsPath | None = None
@@ -114,6 +120,8 @@ class Ports:
     """Opens the MCP servers, the same each time: shared with the session's sub-agents, as all that follows of them."""
     open_kit: Callable[[], Kit] | None = None
     """Returns the one that makes tools of what servers offer, once they do; None: theirs are not used."""
+    open_own_servers: OpenOwnServers | None = None
+    """Connects the servers that a sub-agent's definition brings, until it is left; None: they are not used."""
     open_requests: Callable[[], RemoteRequests | None] = lambda: None
     """Opens that through which the servers ask for what they want; None: they get nothing."""
     open_person: Callable[[], Person] = _nobody
@@ -148,8 +156,11 @@ class Beginning:
     """What a session begins with besides its doors."""
 
     limits: Limits
+    """Those that count where `limits_of` has none."""
     history: tuple[Entry, ...] = ()
     """Of a conversation that is taken up again. Nothing in it is run."""
     persistence: Persistence = field(default_factory=Persistence)
     critic: Critic | None = None
     """None: nobody judges finished work."""
+    limits_of: Mapping[str, Limits] = field(default_factory=dict[str, Limits])
+    """Those that count while a choice is the session's model."""

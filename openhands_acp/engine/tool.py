@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from openhands_acp.engine.cards import Card, KeptOutput, Location, Shown
-from openhands_acp.engine.events import PlanEntry, Usage
+from openhands_acp.engine.events import PlanEntry, RejectionSource, Usage
 from openhands_acp.engine.messages import Image, JsonObject
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Files, Terminals, ToolSpec
@@ -60,14 +60,14 @@ class TurnError(Exception):
 
 
 class Rejected(Exception):
-    """Raised by a guarded handle when the person or the mode says no. Tools let it pass."""
+    """Raised by a guarded handle, or round a call, when the person, the mode or a hook says no. Tools let it pass."""
 
-    def __init__(self, reason: str, source: Literal["user", "mode"] = "user", shown: tuple[Shown, ...] = ()) -> None:
+    def __init__(self, reason: str, source: RejectionSource = "user", shown: tuple[Shown, ...] = ()) -> None:
         super().__init__(reason)
         self.shown = shown
         self.reason = reason
         """The model reads it."""
-        self.source: Literal["user", "mode"] = source
+        self.source: RejectionSource = source
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +170,10 @@ class Hands(Protocol):
 
     async def ask(self, form: Form) -> Reply:
         """Have a form filled in, or its one choice made where the client has no forms. Waits for the person."""
+        ...
+
+    async def choose(self, form: Form) -> Reply:
+        """Have the one choice of a form made with buttons, also by a client that has forms. Waits for the person."""
         ...
 
     async def leave_plan_mode(self, title: str) -> Decision:

@@ -56,7 +56,7 @@ class _Joined:
 @dataclass(slots=True)
 class Toolbox:
     own: Callable[[], Sequence[Tool]]
-    """Makes the tools that come with the program; called once."""
+    """Makes the tools that come with the program; called once for a model that knows them."""
     servers: Servers
     open_kit: Callable[[], Kit] | None
     """None: no remote tools at all."""
@@ -90,6 +90,9 @@ class Toolbox:
 
     async def renew(self, told: Sequence[str]) -> None:
         """Look what there is now. `told` are the names that the model knows: they come first, and in their order."""
+        if not told:
+            # It knows none yet: what people wrote down meanwhile may want others.
+            self._own = self._tools = None
         now, sought = self.servers.tools(), len(self.found.names)
         reads = self._is_to_join("read_resource") and bool(self.servers.resources())
         if (now is self._seen and sought == self._sought and not reads) or self.open_kit is None:

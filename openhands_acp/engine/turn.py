@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Protocol
 
 import anyio
+import anyio.lowlevel
 
 from openhands_acp.engine import compacting, guidance, hooking, limits, server_news, vision
 from openhands_acp.engine.call import CallRequest
@@ -65,6 +66,8 @@ async def take_turn(session: Session) -> StopReason:
             # It may have cost something: the limits are looked at first.
             continue
         outcomes = await run_calls(session, response.calls)
+        # Whoever closed a question wants no model asked any more: nothing need wait from here to there.
+        await anyio.lowlevel.checkpoint_if_cancelled()
         await guidance.after_calls(session, response.calls)
         if await session.take_prompts():
             course.begin()
@@ -140,9 +143,10 @@ async def _run(session: Session, call: CallRequest) -> ToolResult:
     if call.tool is None or call.problem:
         raise ToolError(call.problem)
     limit = session.turn.tool_limit if session.turn is not None else None
-    if limit is not None and (refusal := limit.refusal(call.tool_name, call.arguments)) is not None:
+    if limit is not None and (refusal := limit.refusal(call.tool_name, call.arguments, session.root)) is not None:
         raise ToolError(refusal)
-    return await hooking.called(session, call)
+    tool = call.tool
+    return await hooking.called(session, call, lambda hands: tool.run(call.parsed, hands))
 
 
 def _batches(calls: tuple[CallRequest, ...]) -> Iterator[list[CallRequest]]:

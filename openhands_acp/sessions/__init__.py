@@ -15,6 +15,7 @@ from rich.console import Console
 from openhands_acp.sessions import commands
 from openhands_acp.sessions.commands import Export
 from openhands_acp.sessions.shelf import Refused, shelf
+from openhands_acp.subcommands import parser_of
 
 INTERRUPTED = 130
 _PIPED_WIDTH = 120
@@ -77,18 +78,12 @@ def _run(given: argparse.Namespace, console: Console) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="openhands-acp sessions",
-        description="What was said and done in your sessions: list, read, hand on, delete.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    parser, command = parser_of(
+        "openhands-acp sessions",
+        "What was said and done in your sessions: list, read, hand on, delete.",
+        _EPILOG,
+        "list|show|export|delete|prune",
     )
-    parts = parser.add_subparsers(dest="command", required=True, metavar="list|show|export|delete|prune")
-
-    def command(name: str, description: str) -> argparse.ArgumentParser:
-        return parts.add_parser(name, help=description, description=description, allow_abbrev=False)
-
     listing = command("list", "List the sessions of this folder, newest first.")
     which = listing.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="those of every folder")

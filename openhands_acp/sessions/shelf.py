@@ -14,6 +14,7 @@ from uuid import UUID
 
 from openhands_acp.engine.events import Entry
 from openhands_acp.engine.ports import Taken
+from openhands_acp.local.snapshots import forget_session
 from openhands_acp.options import Options
 from openhands_acp.sessions.masking import Mask, masked_stored, masked_summary, masking
 from openhands_acp.settings import load_settings
@@ -49,6 +50,8 @@ class Shelf:
     conversations: Path
     """OpenHands' folder."""
     mask: Mask
+    place: Path
+    """Where snapshots are kept beside the sessions."""
 
     def all(self, folder: str | None = None) -> list[Found]:
         """List everything, or what works in `folder`, newest first."""
@@ -120,6 +123,7 @@ class Shelf:
             raise Refused(f"{found.id}: {error}") from error
         except OSError as error:
             raise Refused(f"{found.id} cannot be deleted: {error.strerror or error} ({error.filename})") from error
+        forget_session(self.place, found.id)
 
     def _masked(self, found: Found) -> Found:
         return replace(found, summary=masked_summary(found.summary, self.mask))
@@ -139,7 +143,8 @@ def shelf(environ: Mapping[str, str] = os.environ) -> Shelf:
     home = load_settings(Options(), environ).home
     theirs = environ.get("OPENHANDS_CONVERSATIONS_DIR")
     conversations = Path(theirs) if theirs else home / "conversations"
-    return Shelf(Library(home / "acp" / "sessions"), conversations, masking(environ, home))
+    place = home / "acp"
+    return Shelf(Library(place / "sessions"), conversations, masking(environ, home), place)
 
 
 def _works_in(summary: Summary, folder: str) -> bool:

@@ -214,7 +214,7 @@ class _Telling:
                 assert_never(event)
 
     def _no(self, event: events.UserRejectObservation) -> str:
-        if event.rejection_source == "mode":
+        if event.rejection_source != "user":
             return f"Not done: {event.rejection_reason}"
         # Where the answer to a question is on record, the reason is only what the model was told.
         return "" if event.tool_call_id in self._decisions else f"Rejected: {event.rejection_reason}"

@@ -58,6 +58,15 @@ def read_conversation(folder: Path, session_id: str) -> Stored:
     return Stored([Entry(stamp, at, started), *entries], (*notes, *left_out), 0)
 
 
+def folder_of(folder: Path, session_id: str) -> Path | None:
+    """Return where a conversation is, if there is one of this id."""
+    try:
+        path = _path_of(folder, session_id)
+    except NoSuchSession:
+        return None
+    return path if _event_files(path) else None
+
+
 # ---------------------------------------------------------------- folders and files
 
 

@@ -216,7 +216,7 @@ class _Reading:
             case "UserRejectObservation":
                 self._retire_response()
                 reason = str(event.get("rejection_reason") or "the person rejected the action")
-                source: Literal["user", "mode"] = "mode" if event.get("rejection_source") == "hook" else "user"
+                source: Literal["user", "hook"] = "hook" if event.get("rejection_source") == "hook" else "user"
                 self._emit(ours.UserRejectObservation(action_id, action_id, name, reason, source))
             case _:
                 self._emit(ours.AgentErrorEvent(action_id, name, str(event.get("error", ""))))

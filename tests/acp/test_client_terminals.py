@@ -23,7 +23,7 @@ from openhands_acp.rpc.errors import RemoteError
 from tests.harness.editor_terminals import EditorTerminals
 from tests.harness.jobs_conformance import JOB_CASES
 from tests.harness.terminals_conformance import CASES, check_case
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
@@ -85,7 +85,7 @@ def spell(command: Command) -> Spelt:
 
 @asynccontextmanager
 async def bench(cwd: AbsPath) -> AsyncGenerator[Bench]:
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
             editor = EditorTerminals(tasks)
             terminals = ClientTerminals("s", editor.ask, LocalTerminals(), spell)
@@ -213,7 +213,7 @@ async def test_a_folder_that_is_gone_is_told_as_the_system_does(cwd: AbsPath) ->
 
 async def test_its_time_ends_it_and_what_it_said_is_kept(cwd: AbsPath) -> None:
     async with bench(cwd) as it:
-        ended = await it.run("echo before; sleep 60", limit=0.3)
+        ended = await it.run("echo before; sleep 60", limit=1)
         assert (ended, it.output) == (Exit(None, None, timed_out=True, seconds=0), "before\n")
         assert it.methods()[-4:] == ["kill", "wait_for_exit", "output", "release"]
         assert look(it.editor.shown["term-1"].process.pid) is None
@@ -248,6 +248,9 @@ async def test_silence_leaves_a_job_that_can_be_attended_to_its_end(cwd: AbsPath
     async with bench(cwd) as it:
         line = "echo one; until [ -e gate ]; do sleep 0.01; done; echo two; exit 5"
         left = await it.run(line, Patience(0.2, 60))
+        while it.output != "one\n":
+            # On a busy machine it begins late.
+            left = await it.attend("e1", patience=Patience(0.2, 60))
         assert (left, it.output) == (Running("e1", 0, wants_input=False), "one\n")
         assert [replace(job, seconds=0) for job in it.terminals.jobs()] == [Job("e1", line, 0)]
         assert await it.attend("e1", patience=Patience(0.2, 60)) == left
@@ -263,7 +266,8 @@ async def test_what_goes_on_talking_is_left_when_patience_is_over(cwd: AbsPath) 
     async with bench(cwd) as it:
         left = await it.run("while sleep 0.02; do echo tick; done", Patience(30, 0.5))
         assert left == Running("e1", 0, wants_input=False)
-        assert it.output.startswith("tick\ntick\n")
+        while not it.output.startswith("tick\ntick\n"):
+            assert await it.attend("e1", patience=Patience(30, 0.5)) == left
         await it.terminals.end("e1")
         assert (it.terminals.jobs(), it.methods()[-2:]) == ((), ["kill", "release"])
 
@@ -310,7 +314,11 @@ async def test_a_job_that_ended_alone_is_known_to_have_by_the_next_command(cwd: 
 async def test_of_a_flood_the_editor_keeps_the_end(cwd: AbsPath) -> None:
     async with bench(cwd) as it:
         await it.run("head -c 1000000 /dev/zero | tr '\\0' x; echo; echo end")
-        assert it.output == LEFT_OUT + "x" * (LIMIT - len("\nend\n")) + "\nend\n"
+        # Where it is slow, some of what came first was seen before the editor let go of it.
+        seen, left_out, kept = it.output.rpartition(LEFT_OUT)
+        assert (set(seen.replace(LEFT_OUT, "")) <= {"x"}, left_out) == (True, LEFT_OUT)
+        assert kept == "x" * (len(kept) - len("\nend\n")) + "\nend\n"
+        assert len(kept) <= LIMIT
 
 
 @pytest.mark.parametrize("name", APPLICABLE)

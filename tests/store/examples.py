@@ -100,6 +100,7 @@ EVENTS.extend(
         SubagentStarted("task_00000001", "c6", "code-explorer"),
         SubagentStep("c7", "c6", "file_editor", CARD, "completed", (cards.ShownText("done"), SOUND), is_own=True),
         events.PermissionDecided("q2", "reject_once", revoked=("line:make ship",)),
+        events.UserRejectObservation("c5", "e13", "terminal", "a hook blocked this call: no", "hook"),
     ]
 )
 ENTRIES = [Entry(f"e{number}", BEGAN + timedelta(seconds=number), event) for number, event in enumerate(EVENTS)]

@@ -15,7 +15,8 @@ from openhands_acp.engine.events import ConversationStarted, Entry, MessageEvent
 from openhands_acp.engine.messages import Text
 from openhands_acp.engine.ports import Taken
 from openhands_acp.store.library import Library
-from tests.harness.process import PATIENCE, ROOT
+from tests.harness.process import ROOT
+from tests.harness.waiting import PATIENCE
 from tests.store.examples import BEGAN, ENTRIES, SESSION_ID
 from tests.store.owner import NOTICES
 

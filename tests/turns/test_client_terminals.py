@@ -17,7 +17,7 @@ from tests.harness.check import Running, agent, check
 from tests.harness.editor import rejected
 from tests.harness.editor_terminals import EditorTerminals
 from tests.harness.model import call, say
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
@@ -295,5 +295,5 @@ async def test_whatever_the_client_fails_at_the_turn_goes_on(tmp_path: Path) -> 
 
 
 async def until_there(path: Path) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE):
         await until(path.exists)

@@ -14,6 +14,7 @@ from openhands_acp.engine.ports import Chunk, TextChunk, ToolSpec
 from openhands_acp.rpc.outbox import HIGH_WATER
 from tests.harness.check import TestBackend, agent
 from tests.harness.model import ScriptedModel, Wait, say
+from tests.harness.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +45,7 @@ async def test_a_client_that_stops_reading_stops_the_model_and_can_still_cancel(
         running.editor.channel.gate = anyio.Event()
         request = running.ask_prompt("go")
         before = -1
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             while pulled != before or pulled == 0:
                 before = pulled
                 await anyio.wait_all_tasks_blocked()

@@ -45,7 +45,7 @@ async def test_all_servers_are_shown_with_what_is_wrong_and_no_model_is_asked(tm
 No module named 'jira'
 ```
 
-`odd__broken` cannot be used: its schema is not valid (type: 'strang' is not valid under any of the given schemas).
+`odd`: the tool `broken` cannot be used: its schema is not valid (type: 'strang' is not valid under any of the given schemas).
 
 `/mcp NAME` lists the tools of one, `/mcp retry NAME` connects it anew.\
 """,

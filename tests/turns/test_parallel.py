@@ -17,10 +17,9 @@ from openhands_acp.local.files import LocalFiles
 from tests.harness.check import Running, TestBackend, agent
 from tests.harness.editor import NEVER, allowed, dismissed
 from tests.harness.model import Answer, ScriptedModel, Step, call, say
+from tests.harness.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
-
-PATIENCE = 5.0
 
 
 @dataclass(slots=True)

@@ -6,14 +6,16 @@ import os
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from openhands_acp.engine.events import AgentErrorEvent, TurnEnded
 from openhands_acp.engine.messages import AssistantMessage, ToolMessage, UserMessage
 from openhands_acp.engine.ports import Taken
 from tests.harness.check import MemoryJournal, Running, TestBackend, agent
-from tests.harness.editor import allowed
-from tests.harness.model import Answer, ScriptedModel, call, say, think
+from tests.harness.editor import PATIENCE, allowed
+from tests.harness.model import Answer, ScriptedModel, Wait, call, say, think
+from tests.harness.waiting import until
 from tests.turns.test_replay import client_model
 
 pytestmark = pytest.mark.anyio
@@ -199,6 +201,28 @@ async def test_a_title_in_the_models_words_comes_after_the_first_turn(tmp_path: 
         titles = [u["title"] for u in running.editor.updates() if u["sessionUpdate"] == "session_info_update"]
         assert titles == ["hi there", "Greeting a person"]
         assert len(running.model.requests) == 3
+
+
+async def test_two_prompts_of_one_turn_make_one_title(tmp_path: Path) -> None:
+    go_on, think_of_it = anyio.Event(), anyio.Event()
+    title = [Wait(think_of_it), say("A title")]
+    model = ScriptedModel([[say("One."), Wait(go_on)], [say("Two.")], title, [say("Three.")]])
+    async with agent(tmp_path, backend=TestBackend(model, titles=True)) as running:
+        session = running.backend.sessions[running.session_id]
+        requests = [running.ask_prompt("go")]
+        await running.editor.until_update("agent_message_chunk")
+        requests.append(running.ask_prompt("and this"))
+        with anyio.fail_after(PATIENCE):
+            await until(lambda: session.turn is not None and session.turn.prompts)
+            go_on.set()
+            for request_id in requests:
+                await running.editor.answer(request_id)
+            # Both are behind their answers, and one of them has asked.
+            await until(lambda: running.backend.journals[session.id].syncs == len(model.requests) - 1 == 2)
+        await anyio.wait_all_tasks_blocked()
+        think_of_it.set()
+        await running.editor.until_update("session_info_update", title="A title")
+        assert len(model.requests) == 3
 
 
 async def test_a_person_names_a_session_and_no_model_renames_it(tmp_path: Path) -> None:

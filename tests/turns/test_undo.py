@@ -16,9 +16,10 @@ from openhands_acp.engine.inventory import Inventory, OwnCommand
 from openhands_acp.engine.messages import UserMessage, plain_text
 from openhands_acp.engine.paths import AbsPath
 from tests.harness.check import agent
-from tests.harness.editor import PATIENCE, allowed
+from tests.harness.editor import allowed
 from tests.harness.model import Wait, call, say
 from tests.harness.trees import tree_of
+from tests.harness.waiting import PATIENCE
 from tests.turns.undoing import edit, keeping, last_said, run, wire
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("clock_of_greenwich")]
