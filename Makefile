@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export LITELLM_LOCAL_MODEL_COST_MAP = True
 
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
-COMPILE = $(BIN)/python -m compileall -q openhands_acp $(VENV)/lib >/dev/null || true
+COMPILE = $(BIN)/python -m compileall -q -j 0 openhands_acp $(VENV)/lib >/dev/null || true
 
 .PHONY: demo test quick check format bench browser small-model schemas clean
 
@@ -18,10 +18,10 @@ demo: $(VENV)/.run
 	$(BIN)/openhands-acp demo $(ARGS)
 
 test: $(VENV)/.test node
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 quick: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --hypothesis-profile=quick $(ARGS)
 
 check: $(VENV)/.dev
 	VENV=$(VENV) ./.ci/check

@@ -7,6 +7,8 @@ from hypothesis import settings
 
 # An example takes as long as whoever shares the machine lets it.
 settings.register_profile("shared", deadline=None)
+# A second interpreter is not there to look for more examples (`make quick`).
+settings.register_profile("quick", deadline=None, max_examples=20)
 settings.load_profile("shared")
 
 

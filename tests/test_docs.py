@@ -9,13 +9,16 @@ import shlex
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from openhands_acp.acp.options import MODES
 from openhands_acp.cli import main, parse
+from openhands_acp.engine.commands import COMMANDS
 from openhands_acp.extensions.hooks import hooks_in
 from openhands_acp.extensions.shelf import Shelf
 from openhands_acp.settings_files import AcpFile, DeadlinesTable, read_acp
@@ -152,6 +155,15 @@ def test_the_two_commands_and_the_package_are_named() -> None:
     assert f"Python {low} to 3.{int(high[2:]) - 1}" in README
 
 
+def test_every_pinned_release_runs_on_the_oldest_python_that_is_promised() -> None:
+    oldest = re.findall(r"Python (3\.\d+) to", README)[0] + ".0"
+    pins = re.findall(r"^(\S+)==", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    installed = [found for found in distributions() if found.name.lower() in map(str.lower, pins)]
+    wants = {each.name: (each.metadata.get_all("Requires-Python") or [""])[0] for each in installed}
+    assert len(wants) > len(pins) / 2
+    assert {name: python for name, python in wants.items() if not SpecifierSet(python).contains(oldest)} == {}
+
+
 def test_make_targets_in_the_text_exist() -> None:
     named = [words.split()[1] for text in PAPERS.values() for words in inline(text) if words.startswith("make ")]
     assert named
@@ -175,6 +187,11 @@ def test_every_setting_has_its_row() -> None:
 
 def test_every_mode_has_its_row() -> None:
     assert row_names(README, "| mode |") == list(MODES)
+
+
+def test_every_command_has_its_row_and_none_is_invented() -> None:
+    shown = " ".join(row_names(README, "| command |"))
+    assert set(re.findall(r"/(\w+)", shown)) == {command.name for command in COMMANDS}
 
 
 # ---------------------------------------------------------------- links and names
@@ -220,12 +237,19 @@ def test_every_test_that_holds_an_invariant_exists() -> None:
 
 
 def test_every_name_in_the_architecture_is_in_the_code() -> None:
-    code = "".join(SOURCES.values())
+    words = {word for text in SOURCES.values() for word in re.findall(r"\w+", text)}
     # Of `Session.emit` the last part. Files, options, methods and tests are looked up elsewhere.
     names = {name.rpartition(".")[2] for name in inline(ARCHITECTURE) if re.fullmatch(r"[A-Za-z_]+(\.[a-z_]+)?", name)}
     names -= {"md", "py", "toml", "txt", "code", "skip", "xfail", "fastmcp"}
-    unknown = {name for name in names if not re.search(rf"\b{re.escape(name)}\b", code)}
-    assert {name for name in unknown if not name.startswith("test_")} == set()
+    assert {name for name in names - words if not name.startswith("test_")} == set()
+
+
+def test_the_layers_are_drawn_as_they_are_checked() -> None:
+    [drawn] = [block.text for block in blocks("text") if block.paper == "ARCHITECTURE.md"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    [layers] = [each["layers"] for each in project["tool"]["importlinter"]["contracts"] if each["type"] == "layers"]
+    rows = [sorted(re.findall(r"\w+", row)) for row in drawn.splitlines()]
+    assert [row for row in rows if row] == [sorted(re.findall(r"\w+", layer)) for layer in layers]
 
 
 # ---------------------------------------------------------------- invariants that are held here

@@ -19,7 +19,8 @@ from xml.etree import ElementTree
 import pytest
 
 from openhands_acp import __version__
-from tests.harness.process import PATIENCE, ROOT, environment, line_of
+from tests.harness.process import ROOT, environment, line_of
+from tests.harness.waiting import PATIENCE
 
 FOLDER = ROOT / "editor-configs"
 OURS = "openhands-acp"

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 30
-"""Seconds until a server that does not answer is ended, and with it the test."""
+from tests.harness.waiting import PATIENCE
+
 HEAVY = {
     *("litellm", "fastmcp", "httpx", "openai", "mcp", "tokenizers", "rich", "http.server"),
     "openhands_acp.llm.via_litellm",

@@ -19,6 +19,7 @@ from openhands_acp.demo.client import Broken, Interrupted, Launch, converse
 from openhands_acp.demo.question import option_meant
 from openhands_acp.demo.repository import repository
 from openhands_acp.llm.scripted import CORRECTION, MISTAKE, PROGRAM, TESTS
+from tests.harness.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -142,14 +143,14 @@ def launched(*command: str) -> Launch:
 
 
 async def test_a_server_that_is_not_there_is_told() -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         outcome = await converse(launched("/no/such/server"), Nobody(), anyio.Event())
     assert isinstance(outcome, Broken)
     assert "could not be started" in outcome.reason
 
 
 async def test_a_server_that_crashes_is_told_with_its_last_words() -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         outcome = await converse(
             launched(sys.executable, "-c", "raise SystemExit('out of cheese')"), Nobody(), anyio.Event()
         )
@@ -176,6 +177,6 @@ async def test_a_server_that_ignores_everything_is_ended_all_the_same(tmp_path: 
 async def test_who_is_interrupted_before_there_is_a_session_does_not_wait_for_one() -> None:
     interrupted = anyio.Event()
     interrupted.set()
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         outcome = await converse(launched(sys.executable, "-c", "import sys; sys.stdin.read()"), Nobody(), interrupted)
     assert outcome == Interrupted()

@@ -58,7 +58,7 @@ from tests.harness.choices import FixedChoices
 from tests.harness.editor import Answerer, Editor, MemoryChannel, allowed
 from tests.harness.editor_terminals import EditorTerminals
 from tests.harness.model import Answer, ScriptedModel
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE, until
 
 
 @dataclass(slots=True)
@@ -89,6 +89,8 @@ class TestBackend:
     model: LLM
     mode: str = "always-ask"
     limits: Limits = field(default_factory=lambda: Limits(Limit(max_steps=20)))
+    limits_of: dict[str, Limits] = field(default_factory=dict[str, Limits])
+    """Of models that have their own."""
     levels: tuple[str, ...] = ()
     """How much the model can be asked to think."""
     opened: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
@@ -209,6 +211,7 @@ class TestBackend:
                 ports,
                 open_hooks=lambda: brought.hooks,
                 open_servers=lambda: brought.servers,
+                open_own_servers=brought.own_servers,
                 open_requests=lambda: brought.around.requests,
                 look_around=brought.look_around,
                 rules_near=brought.rules_near,
@@ -220,7 +223,13 @@ class TestBackend:
             lambda inventory: tools_for(
                 started.model, names, inventory=inventory, extra=browser_tools() if self.browser else ()
             ),
-            Beginning(self.limits, kept.entries if kept else (), critic=self.critic, persistence=self.persistence),
+            Beginning(
+                self.limits,
+                kept.entries if kept else (),
+                critic=self.critic,
+                persistence=self.persistence,
+                limits_of=self.limits_of,
+            ),
         )
         return self.sessions[started.session_id]
 
@@ -391,7 +400,7 @@ async def agent(
         opened = await editor.request("session/new", cwd=str(root), mcpServers=list(mcp_servers))
         if "sessionId" in opened:
             # Told behind the answer; awaited, so that it is never in the middle of what a test looks at.
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE):
                 await until(lambda: any(u["sessionUpdate"] == "available_commands_update" for u in editor.updates()))
         yield Running(editor, backend, opened.get("sessionId", ""), root)
         channel.end()

@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.harness.waiting import PATIENCE
+
 HOST = "provider.test"
 """A name that no resolver knows: only the proxy does."""
 
@@ -97,6 +99,8 @@ class Proxy:
     port: int
     key: str = ""
     """`user:password`; 407 without."""
+    tls: ssl.SSLContext | None = None
+    """Of a proxy that is itself reached over TLS."""
     asked: list[str] = field(default_factory=list[str])
     """First lines, as they came."""
     address: str = ""
@@ -108,7 +112,7 @@ class Proxy:
     def __enter__(self) -> Proxy:
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self._thread.start()
-        self.address = self._started.result(timeout=10)
+        self.address = self._started.result(timeout=PATIENCE)
         return self
 
     def __exit__(
@@ -116,14 +120,14 @@ class Proxy:
     ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         assert self._thread is not None
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=PATIENCE)
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self.tls)
         self._started.set_result(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
         await self._stop.wait()
         server.close()

@@ -13,8 +13,7 @@ import anyio.lowlevel
 from openhands_acp.rpc.errors import RemoteError
 from tests.harness.editor_terminals import METHODS, EditorTerminals
 from tests.harness.monitor import Monitor
-
-PATIENCE = 5.0
+from tests.harness.waiting import PATIENCE
 
 
 class MemoryChannel:

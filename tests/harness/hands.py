@@ -22,6 +22,7 @@ from openhands_acp.engine.tool import Errand, Tool, ToolError, ToolResult
 from openhands_acp.engine.web import NoWeb, Web
 from openhands_acp.local.files import LocalFiles
 from openhands_acp.local.search import LocalSearch
+from tests.harness.waiting import PATIENCE
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ def parsed(tool: Tool, arguments: JsonObject) -> Any:
 
 async def called(tool: Tool, hands: PlainHands, **arguments: Any) -> ToolResult:
     """Run a tool with these arguments, as a model would give them."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE):
         return await tool.run(parsed(tool, arguments), hands)
 
 
@@ -101,6 +102,9 @@ class PlainHands:
         self.plans.append(entries)
 
     async def ask(self, form: Form) -> Reply:
+        return "unable"
+
+    async def choose(self, form: Form) -> Reply:
         return "unable"
 
     async def leave_plan_mode(self, title: str) -> Decision:

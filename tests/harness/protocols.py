@@ -41,7 +41,7 @@ class Speech(Shape):
 
 def protocol_of(path: str) -> Protocol | None:
     if _AZURE.fullmatch(path):
-        return "chat"
+        return "azure"
     return "gemini" if _GEMINI.fullmatch(path) else _PATHS.get(path)
 
 
@@ -66,7 +66,7 @@ def speech(
     protocol: Protocol, model: str, fresh_id: Callable[[str], str], usage: Usage | None, memory: Memory
 ) -> Speech:
     match protocol:
-        case "chat":
+        case "chat" | "azure":
             return ChatSpeech(model, fresh_id, usage)
         case "responses":
             return ResponsesSpeech(model, fresh_id, usage, memory)
@@ -84,7 +84,7 @@ def faults(protocol: Protocol, model: str, body: Json, headers: Mapping[str, str
     """List every way in which the provider would refuse the request; empty if it is valid."""
     found = [] if protocol == "gemini" or body.get("stream") is True else ["stream: not asked for"]
     match protocol:
-        case "chat":
+        case "chat" | "azure":
             return found + check_history(body)
         case "responses":
             return found + check_responses(body, memory)
@@ -103,8 +103,9 @@ def key_in(protocol: Protocol, headers: Mapping[str, str]) -> str:
     """The key that was sent, where each provider looks for it."""
     match protocol:
         case "chat" | "responses" | "ollama":
-            # Azure's is `api-key`.
-            return headers.get("api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+            return headers.get("authorization", "").removeprefix("Bearer ")
+        case "azure":
+            return headers.get("api-key", "")
         case "anthropic":
             return headers.get("x-api-key", "")
         case "gemini":

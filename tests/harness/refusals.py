@@ -8,13 +8,15 @@ from typing import Literal, TypeAlias, assert_never
 
 from tests.harness.replies import Error, Json, Kind, openai_error
 
-Protocol: TypeAlias = Literal["chat", "responses", "anthropic", "gemini", "ollama"]
+Protocol: TypeAlias = Literal["chat", "azure", "responses", "anthropic", "gemini", "ollama"]
 
 
 def refusal(protocol: Protocol, kind: Kind, model: str, wait: float | None = None) -> Error:
     match protocol:
         case "chat":
             table = _chat(model, wait)
+        case "azure":
+            table = _azure(wait)
         case "responses":
             table = _chat(model, wait) | _responses()
         case "anthropic":
@@ -37,7 +39,7 @@ def page(title: str) -> str:
 def invalid(protocol: Protocol, fault: str) -> Error:
     """Refuse a request that is not valid, as each provider does."""
     match protocol:
-        case "chat" | "responses":
+        case "chat" | "azure" | "responses":
             return openai_error(400, fault)
         case "anthropic":
             return anthropic_error(400, "invalid_request_error", fault)
@@ -77,7 +79,13 @@ def _retry_after(wait: float | None) -> dict[str, str]:
 
 
 def _ollama(model: str) -> dict[Kind, Error]:
+    # The first three are of its cloud; on a machine of one's own it asks for no key, and leaves out what is too long.
     return {
+        "auth": Error(401, {"error": "unauthorized"}),
+        "forbidden": Error(403, {"error": "this model requires a subscription, upgrade for access"}),
+        "quota": Error(429, {"error": "you've reached your hourly usage limit, please upgrade to continue"}),
+        "rate_limit": Error(429, {"error": "too many concurrent requests"}),
+        "context": Error(400, {"error": "prompt too long; exceeded max context length by 1200 tokens"}),
         "model": Error(404, {"error": f"model '{model}' not found"}),
         "request": Error(400, {"error": f"registry.ollama.ai/library/{model} does not support tools"}),
         "overloaded": Error(503, {"error": "server busy, please try again.  maximum pending requests exceeded"}),
@@ -144,6 +152,82 @@ def _chat(model: str, wait: float | None) -> dict[Kind, Error]:
 def _responses() -> dict[Kind, Error]:
     text = "Your input exceeds the context window of this model. Please adjust your input and try again."
     return {"context": openai_error(400, text, "context_length_exceeded")}
+
+
+# ---------------------------------------------------------------- Azure
+
+
+def _azure(wait: float | None) -> dict[Kind, Error]:
+    """OpenAI's errors where the model speaks, and others where the service around it does."""
+    version = "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version 2024-10-21"
+    tier = "rate limit of your current OpenAI S0 pricing tier"
+    more = (
+        "Please go here: https://aka.ms/oai/quotaincrease if you would like to further increase the default rate limit."
+    )
+    action = "Microsoft.CognitiveServices/accounts/OpenAI/deployments/chat/completions/action"
+    key = (
+        "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an "
+        "active subscription and use a correct regional API endpoint for your resource."
+    )
+    filtered: Json = {
+        "message": "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. "
+        "Please modify your prompt and retry. To learn more about our content filtering policies please read our "
+        "documentation: https://go.microsoft.com/fwlink/?linkid=2198766",
+        "type": None,
+        "param": "prompt",
+        "code": "content_filter",
+        "status": 400,
+        "innererror": {
+            "code": "ResponsibleAIPolicyViolation",
+            "content_filter_result": {"violence": {"filtered": True, "severity": "medium"}},
+        },
+    }
+    return {
+        "auth": _azure_error(401, "401", key),
+        "forbidden": _azure_error(
+            403,
+            "PermissionDenied",
+            f"The principal `9c5b` lacks the required data action `{action}` to perform "
+            "`POST /openai/deployments/{deployment-id}/chat/completions` operation.",
+        ),
+        "quota": _azure_error(
+            429, "429", f"{version} have exceeded token {tier}. Please retry after 86400 seconds. {more}", wait=86400
+        ),
+        "rate_limit": _azure_error(
+            429,
+            "429",
+            f"{version} have exceeded call {tier}. Please retry after {wait or 1:g} seconds. {more}",
+            wait=wait,
+        ),
+        "context": openai_error(
+            400,
+            "This model's maximum context length is 8192 tokens. However, your messages resulted in 10015 tokens. "
+            "Please reduce the length of the messages.",
+            "context_length_exceeded",
+        ),
+        "model": _azure_error(
+            404,
+            "DeploymentNotFound",
+            "The API deployment for this resource does not exist. If you created the deployment within the last "
+            "5 minutes, please wait a moment and try again.",
+        ),
+        "content_filter": Error(400, {"error": filtered}),
+        "request": openai_error(400, "Unrecognized request argument supplied: colour"),
+        "overloaded": _azure_error(
+            503,
+            "ServiceUnavailable",
+            "The service is temporarily unable to process your request. Please try again later.",
+        ),
+        "server": _azure_error(
+            500, "InternalServerError", "The server had an error processing your request. Sorry about that!"
+        ),
+        "timeout": _azure_error(408, "Timeout", "The operation was timeout."),
+    }
+
+
+def _azure_error(status: int, code: str, message: str, wait: float | None = None) -> Error:
+    headers = {} if wait is None else {"retry-after": f"{wait:g}"}
+    return Error(status, {"error": {"code": code, "message": message}}, headers)
 
 
 # ---------------------------------------------------------------- Anthropic

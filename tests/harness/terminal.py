@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-_SECONDS = 60
+from tests.harness.waiting import PATIENCE
+
 # The child must be the terminal's own session, or Ctrl-C and the hidden question would not reach it.
 _TAKE_THE_TERMINAL = """
 import fcntl, os, sys, termios
@@ -74,7 +75,7 @@ class Terminal:
         return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
 
     def _read_until(self, is_done: Callable[[], bool]) -> None:
-        end = time.monotonic() + _SECONDS
+        end = time.monotonic() + PATIENCE
         while not is_done():
             assert time.monotonic() < end, self.shown
             self._read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,7 @@ import pytest
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Command, Exit, Patience, Running, Terminals
 from openhands_acp.local.processes import look
+from tests.harness.waiting import PATIENCE
 
 MakeTerminals = Callable[[frozenset[str]], Terminals]
 """Make one that hides the variables of these names from its commands."""
@@ -21,6 +23,8 @@ MakeTerminals = Callable[[frozenset[str]], Terminals]
 ENDLESS = Patience(silence=None, whole=60)
 """For what is waited for to its end."""
 SHORT = Patience(silence=None, whole=0.1)
+LIMIT = 60
+"""Seconds for a command that is to come to its own end."""
 HIDDEN, SEEN = "OPENHANDS_TEST_HIDDEN", "OPENHANDS_TEST_SEEN"
 TREE = """
 sleep 60 & echo $!
@@ -29,6 +33,8 @@ setsid sleep 60 & echo $!
 sh -c 'trap "" TERM; echo $$; while :; do sleep 1; done' &
 """
 """A child, one in its own session, one without a parent besides, and one that will not be asked."""
+ALL_OF_TREE = r"(\d+\s+){4}"
+"""What it says."""
 
 
 @dataclass(slots=True)
@@ -51,7 +57,7 @@ class Heard:
 
 
 async def check_case(case: Case, make: MakeTerminals, cwd: AbsPath) -> None:
-    with anyio.fail_after(10), pytest.MonkeyPatch.context() as patch:
+    with anyio.fail_after(PATIENCE), pytest.MonkeyPatch.context() as patch:
         patch.setenv(HIDDEN, "secret")
         patch.setenv(SEEN, "shown")
         terminals = make(frozenset({HIDDEN}))
@@ -61,27 +67,40 @@ async def check_case(case: Case, make: MakeTerminals, cwd: AbsPath) -> None:
             await terminals.end()
 
 
-async def run(terminals: Terminals, cwd: AbsPath, line: str, within: float = 8) -> tuple[str, Exit]:
+async def run(terminals: Terminals, cwd: AbsPath, line: str, within: float = LIMIT) -> tuple[str, Exit]:
     heard = Heard()
     ended = await terminals.run(Command(line, cwd, within), heard, ENDLESS)
     assert isinstance(ended, Exit)
     return heard.text, ended
 
 
-async def leave(terminals: Terminals, cwd: AbsPath, line: str, patience: Patience = SHORT) -> tuple[str, Running]:
-    """Run what outlasts `patience`."""
+async def leave(
+    terminals: Terminals, cwd: AbsPath, line: str, patience: Patience = SHORT, says: str = ""
+) -> tuple[str, Running]:
+    """Run what outlasts `patience`, which is had again until this pattern was heard: on a busy machine it takes long."""
     heard = Heard()
-    running = await terminals.run(Command(line, cwd, 8), heard, patience)
-    assert isinstance(running, Running)
-    return heard.text, running
+    came_to = await _looked_after(
+        terminals, await terminals.run(Command(line, cwd, LIMIT), heard, patience), heard, patience, says
+    )
+    assert isinstance(came_to, Running)
+    return heard.text, came_to
 
 
 async def attend(
-    terminals: Terminals, job: str, keys: str = "", patience: Patience = ENDLESS
+    terminals: Terminals, job: str, keys: str = "", patience: Patience = ENDLESS, says: str = ""
 ) -> tuple[str, Exit | Running]:
+    """Go on with a job until `patience` is over and this pattern was heard."""
     heard = Heard()
-    came_to = await terminals.attend(job, keys, heard, patience)
+    came_to = await _looked_after(terminals, await terminals.attend(job, keys, heard, patience), heard, patience, says)
     return heard.text, came_to
+
+
+async def _looked_after(
+    terminals: Terminals, came_to: Exit | Running, heard: Heard, patience: Patience, says: str
+) -> Exit | Running:
+    while isinstance(came_to, Running) and not re.search(says, heard.text):
+        came_to = await terminals.attend(came_to.job, "", heard, patience)
+    return came_to
 
 
 def outcome(ended: Exit | Running) -> Exit | Running:
@@ -222,7 +241,7 @@ async def _cancelling_ends_the_tree(terminals: Terminals, cwd: AbsPath) -> None:
     heard = Heard()
     with anyio.CancelScope() as scope:
         heard.then = lambda text: scope.cancel() if len(text.split()) == 4 else None
-        await terminals.run(Command(f"{TREE}\nwait", cwd, 8), heard, ENDLESS)
+        await terminals.run(Command(f"{TREE}\nwait", cwd, LIMIT), heard, ENDLESS)
     assert scope.cancelled_caught
     assert len(heard.pids()) == 4
     assert still_alive(heard.pids()) == []
@@ -237,7 +256,7 @@ async def _cancelling_a_sink_that_is_stuck_ends_the_tree(terminals: Terminals, c
         await anyio.sleep_forever()
 
     with anyio.CancelScope() as scope:
-        await terminals.run(Command("echo $$; setsid sleep 60; :", cwd, 8), stuck, ENDLESS)
+        await terminals.run(Command("echo $$; setsid sleep 60; :", cwd, LIMIT), stuck, ENDLESS)
     assert len(pids) == 1
     assert still_alive(pids) == []
 
@@ -250,7 +269,7 @@ async def _a_sink_that_fails_ends_the_tree(terminals: Terminals, cwd: AbsPath) -
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await terminals.run(Command("echo $$; sleep 60; :", cwd, 8), failing, ENDLESS)
+        await terminals.run(Command("echo $$; sleep 60; :", cwd, LIMIT), failing, ENDLESS)
     assert still_alive(pids) == []
 
 
@@ -300,7 +319,7 @@ async def _a_flood_waits_for_the_sink(terminals: Terminals, cwd: AbsPath) -> Non
 
     tracemalloc.start()
     try:
-        await terminals.run(Command("head -c 5000000 /dev/zero", cwd, 8), slow, ENDLESS)
+        await terminals.run(Command("head -c 5000000 /dev/zero", cwd, LIMIT), slow, ENDLESS)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import anyio
 
+PATIENCE = 120.0
+"""Seconds that any one wait may take, on the busiest machine: only what is broken needs them."""
 _BETWEEN = 0.002
 """Seconds between two looks: without a pause, those that are waited for hardly get at the interpreter."""
 

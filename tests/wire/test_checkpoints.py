@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import time
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.harness.process import Server, eventually, line_of, prompt
+from tests.harness.process import PATIENCE, Server, environment, eventually, line_of, prompt
 from tests.harness.trees import tree_of
 from tests.wire.lived import OPTIONS, begin, live_through, project, say, take_up
 
 SNAPSHOTS = ".openhands/acp/snapshots"
-BOUND = 3.0
-"""Seconds; what is aimed at is told in `test_end`."""
 
 
 def test_undo_in_another_process(tmp_path: Path) -> None:
@@ -67,6 +66,18 @@ def test_nothing_is_kept_before_the_first_prompt_nor_after_the_session_is_delete
         assert list((home / SNAPSHOTS).iterdir()) == []
 
 
+def test_nothing_is_kept_of_a_session_that_is_deleted_in_a_terminal(tmp_path: Path) -> None:
+    folder, home = project(tmp_path / "project"), tmp_path / "home"
+    with Server(home, *OPTIONS) as server:
+        server.initialize()
+        session_id, request = begin(server, folder)
+        server.answer(request)
+    assert len(list((home / SNAPSHOTS).iterdir())) == 1
+    words = [sys.executable, "-m", "openhands_acp", "sessions", "delete", "--yes", session_id]
+    subprocess.run(words, env=environment(home), check=True, capture_output=True, timeout=PATIENCE)
+    assert list((home / SNAPSHOTS).iterdir()) == []
+
+
 def end_of_input(server: Server) -> None:
     server.close_stdin()
 
@@ -84,7 +95,5 @@ def test_it_ends_while_it_looks_at_the_files_for_the_first_time(tmp_path: Path, 
         server.initialize()
         begin(server, folder)
         eventually(lambda: any((home / SNAPSHOTS).rglob("*.db")))
-        began = time.monotonic()
-        end(server)
-        assert server.seconds_to_end(began) < BOUND
+        assert server.ends_at_once(end)
         assert (server.process.returncode, "Traceback" in server.log()) == (0, False)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.process import PATIENCE, Server, command, environment, line_of
+from tests.harness.process import Server, command, environment, line_of
+from tests.harness.waiting import PATIENCE
 from tests.wire.scripted import begin_command
 
 OPTIONS = ("--model", "scripted/demo", "--always-approve")

@@ -10,6 +10,8 @@ import pytest
 from tests.harness.process import Server, eventually, processes_with
 from tests.turns.test_replay import client_model
 from tests.wire.lived import COMMAND, MARK, OPTIONS, Lived, begin, project, say, take_up, tree, updates_in
+from tests.wire.scripted import begin_command
+from tests.wire.test_end import TREE
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +19,7 @@ MESSAGES = 165
 """Of the turn, about: pieces of text are joined when they come fast."""
 
 
-@pytest.mark.parametrize("number", range(1, MESSAGES, 15))
+@pytest.mark.parametrize("number", range(1, MESSAGES, 33))
 def test_a_kill_after_any_message_leaves_a_session_that_goes_on(tmp_path: Path, number: int) -> None:
     lived, open_calls = killed_after(number, tmp_path)
     before = tree(lived.folder)
@@ -54,6 +56,17 @@ def test_a_question_that_nobody_answered_is_not_asked_again(tmp_path: Path) -> N
         assert say(server, session_id)[0] == "end_turn"
         asked = [line for line in server.passed if b"request_permission" in line]
         assert (asked, (lived.folder / MARK).exists()) == ([], False)
+
+
+def test_what_a_command_started_dies_with_a_server_that_is_killed(tmp_path: Path) -> None:
+    # An editor that is closed kills its agent like that, with its process group: Zed does.
+    mark = uuid4().hex
+    with Server(tmp_path, "--model", "scripted/demo", "--always-approve") as server:
+        server.initialize()
+        begin_command(server, tmp_path, TREE.format(mark=mark))
+        eventually(lambda: len(processes_with(mark)) == 4)
+        server.process.kill()
+        eventually(lambda: processes_with(mark) == [])
 
 
 def killed_after(number: int, place: Path) -> tuple[Lived, set[str]]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.process import PATIENCE, SETTINGS, Server, eventually, processes_with
+from tests.harness.process import SETTINGS, Server, eventually, processes_with
+from tests.harness.waiting import PATIENCE
 from tests.wire.lived import OPTIONS, begin, project
 
 DOCK = "/usr/bin:/bin:/usr/sbin:/sbin"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.harness.process import Server, line_of, prompt
+from tests.harness.waiting import PATIENCE
 
 BIG = 2**80
 MIB = 1 << 20
@@ -212,7 +213,7 @@ def test_an_unfinished_last_line_is_a_message_too(server: Server) -> None:
         other.send(b'{"jsonrpc":"2.0","id":5,"method":"no/such"}')
         other.close_stdin()
         assert verdicts(other.rest()) == [(5, -32601)]
-        assert other.process.wait(10) == 0
+        assert other.process.wait(PATIENCE) == 0
 
 
 def test_what_was_asked_before_the_end_of_input_is_answered(server: Server) -> None:
@@ -220,7 +221,7 @@ def test_what_was_asked_before_the_end_of_input_is_answered(server: Server) -> N
         other.put("initialize", {"protocolVersion": 1})
         other.close_stdin()
         assert [answer["id"] for answer in other.rest()] == ["r1"]
-        assert other.process.wait(10) == 0
+        assert other.process.wait(PATIENCE) == 0
 
 
 @pytest.mark.slow

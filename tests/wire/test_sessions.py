@@ -12,9 +12,10 @@ from uuid import uuid4
 import pytest
 
 from openhands_acp.llm.scripted import CORRECTION, PROGRAM, task
-from tests.harness.process import PATIENCE, SETTINGS, Server, eventually, line_of, prompt, with_provider
+from tests.harness.process import SETTINGS, Server, eventually, line_of, prompt, with_provider
 from tests.harness.provider import Provider
 from tests.harness.replies import Json, Reply, Text, Usage
+from tests.harness.waiting import PATIENCE
 from tests.turns.test_replay import client_model
 from tests.wire.lived import COMMAND, Lived, keep, live_through, project, say, take_up, tree, updates_in
 
@@ -63,6 +64,7 @@ def test_load_tells_before_its_answer_what_was_told_live_and_goes_on(lived: Live
     assert tree(lived.folder) == before
 
 
+@pytest.mark.slow
 def test_resume_tells_nothing_again_and_goes_on(lived: Lived, server: Server) -> None:
     answer, told = take_up(server, lived.session_id, lived.folder, "session/resume")
     assert (answer["result"]["modes"]["currentModeId"], told) == ("always-approve", [])
@@ -103,6 +105,7 @@ def allow(server: Server, question: dict[str, Any]) -> None:
     server.send(line_of({"jsonrpc": "2.0", "id": question["id"], "result": {"outcome": outcome}}))
 
 
+@pytest.mark.slow
 def test_another_folder_counts_from_then_on(lived: Lived, server: Server, tmp_path: Path) -> None:
     other = project(tmp_path / "other")
     take_up(server, lived.session_id, other)
@@ -112,6 +115,7 @@ def test_another_folder_counts_from_then_on(lived: Lived, server: Server, tmp_pa
     assert (listed["cwd"], (lived.folder / "where.txt").exists()) == (str(other), False)
 
 
+@pytest.mark.slow
 def test_options_are_as_they_were(lived: Lived, server: Server) -> None:
     take_up(server, lived.session_id, lived.folder)
     say(server, lived.session_id, "/title Of a basket")
@@ -125,6 +129,7 @@ def test_options_are_as_they_were(lived: Lived, server: Server) -> None:
         assert client_model(told)["state"]["session_info_update"]["title"] == "Of a basket"
 
 
+@pytest.mark.slow
 def test_a_fork_has_the_history_under_an_id_of_its_own(lived: Lived, server: Server) -> None:
     answer, told = take_up(server, lived.session_id, lived.folder, "session/fork")
     forked = answer["result"]["sessionId"]
@@ -153,6 +158,7 @@ def test_the_command_line_continues_a_session_in_place_of_the_first_new_one(
         assert server.new_session(lived.folder) != lived.session_id
 
 
+@pytest.mark.slow
 def test_the_command_line_may_name_a_session_that_is_not_there(lived: Lived) -> None:
     with lived.process("--resume", _UNKNOWN) as server:
         server.initialize()
@@ -194,6 +200,7 @@ def test_a_list_that_makes_no_sense_is_refused(reader: Server, wrong: dict[str, 
     assert reader.ask("session/list", wrong)["error"]["code"] == -32602
 
 
+@pytest.mark.slow
 def test_close_keeps_the_journal(lived: Lived, server: Server) -> None:
     take_up(server, lived.session_id, lived.folder)
     say(server, lived.session_id)
@@ -215,6 +222,7 @@ def test_delete_leaves_nothing_and_may_be_repeated(lived: Lived, server: Server,
     assert take_up(server, lived.session_id, lived.folder)[0]["error"]["code"] == -32002
 
 
+@pytest.mark.slow
 def test_delete_ends_what_runs(lived: Lived, server: Server) -> None:
     folder = project(lived.home / "project")
     session_id = server.new_session(folder)
@@ -299,6 +307,7 @@ def test_a_second_window_reads_but_does_not_write(lived: Lived, server: Server) 
         assert b"three" in lived.journal.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_second_window_does_not_delete_what_the_first_works_on(lived: Lived, server: Server) -> None:
     take_up(server, lived.session_id, lived.folder)
     say(server, lived.session_id, "one")
@@ -310,6 +319,7 @@ def test_a_second_window_does_not_delete_what_the_first_works_on(lived: Lived, s
     assert tree(lived.kept) == before
 
 
+@pytest.mark.slow
 def test_a_second_window_reads_again_what_went_on_in_the_first(lived: Lived, server: Server) -> None:
     take_up(server, lived.session_id, lived.folder)
     with lived.process() as second:
@@ -328,6 +338,7 @@ def test_a_second_window_reads_again_what_went_on_in_the_first(lived: Lived, ser
         assert b"said in the second" in lived.journal.read_bytes().removeprefix(before)
 
 
+@pytest.mark.slow
 def test_a_session_that_is_closed_in_one_window_is_free_for_another(lived: Lived, server: Server) -> None:
     take_up(server, lived.session_id, lived.folder)
     say(server, lived.session_id, "one")

@@ -56,29 +56,30 @@ def test_a_small_model_is_told_little_and_the_session_keeps_that_with_another(tm
     assert (first["model"], second["model"]) == ("qwen2.5-coder-1.5b", "large")
 
 
-@pytest.mark.parametrize(
-    ("first", "shown"),
-    [
-        pytest.param([[replies.Text(PRINTED)]], "I look.\nFriday.", id="printed"),
-        pytest.param(
-            [[replies.openai_error(400, "gemma:2b does not support tools")], [replies.Text(TAGS)]],
-            "openai/gemma:2b has no tools of its own here, so they are described in its prompt and its calls are read "
-            'from its text. Set `tool_calls = "prompted"` in acp.toml to begin so.Friday.',
-            id="refused, so prompted",
-        ),
-    ],
-)
-def test_a_model_that_makes_no_calls_reads_a_file(
-    tmp_path: Path, project: Path, first: list[replies.Reply], shown: str
+def test_a_model_that_makes_no_calls_reads_a_file_whether_it_prints_them_or_is_prompted(
+    tmp_path: Path, project: Path
 ) -> None:
-    with Provider(*first, [replies.Text("Friday.")]) as provider:
+    refused = replies.openai_error(400, "gemma:2b does not support tools")
+    friday = [replies.Text("Friday.")]
+    script: list[replies.Reply] = [[replies.Text(PRINTED)], friday, [refused], [replies.Text(TAGS)], friday]
+    with Provider(*script) as provider:
         with served(tmp_path / "home", provider, "openai/gemma:2b") as server:
             server.initialize()
-            session_id = server.new_session(project)
-            *before, answer = server.answer(server.put("session/prompt", prompt(session_id, "When is the release?")))
-        updates = updates_in(before)
-        said = [each["content"]["text"] for each in updates if each["sessionUpdate"] == "agent_message_chunk"]
-        asked = provider.requests[-1].body["messages"]
-    assert (answer["result"], "".join(said)) == ({"stopReason": "end_turn"}, shown)
+            printed, prompted = read_the_file(server, project), read_the_file(server, project)
+        results = [request.body["messages"][-1]["content"] for request in (provider.requests[1], provider.requests[-1])]
+    assert (printed, prompted) == (
+        "I look.\nFriday.",
+        "openai/gemma:2b has no tools of its own here, so they are described in its prompt and its calls are read "
+        'from its text. Set `tool_calls = "prompted"` in acp.toml to begin so.Friday.',
+    )
+    assert ["The release is on Friday." in result for result in results] == [True, True]
+
+
+def read_the_file(server: Server, project: Path) -> str:
+    """Ask in a session of its own for what is in the file, which it reads; return what was said."""
+    session_id = server.new_session(project)
+    *before, answer = server.answer(server.put("session/prompt", prompt(session_id, "When is the release?")))
+    updates = updates_in(before)
+    assert answer["result"] == {"stopReason": "end_turn"}
     assert [each["rawInput"] for each in updates if "rawInput" in each] == [VIEW]
-    assert "The release is on Friday." in asked[-1]["content"]
+    return "".join(each["content"]["text"] for each in updates if each["sessionUpdate"] == "agent_message_chunk")
