@@ -187,7 +187,8 @@ def _try(answers: Answers) -> str | None:
     try:
         anyio.run(_one_call, answers)
     except (NoKey, TurnError) as error:
-        return str(error)
+        # Worded for a chat: here is no prompt to send.
+        return str(error).replace(", then send the prompt again.", ".")
     return None
 
 
