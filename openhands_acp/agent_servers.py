@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import TaskGroup
 
-from openhands_acp.engine.inventory import AgentDefinition
+from openhands_acp.engine.guidance.inventory import AgentDefinition
 from openhands_acp.mcp.client import McpServers
 from openhands_acp.mcp.config import ServerConfig
 from openhands_acp.mcp_files import read_field

@@ -44,9 +44,9 @@ from openhands_acp.store.trusted import Trusted
 if TYPE_CHECKING:
     from openhands_acp.archive import Archive
     from openhands_acp.brought import Brought
+    from openhands_acp.engine.checkpoints.snapshots import Snapshots
+    from openhands_acp.engine.guidance.inventory import Inventory
     from openhands_acp.engine.hands import World
-    from openhands_acp.engine.inventory import Inventory
-    from openhands_acp.engine.snapshots import Snapshots
     from openhands_acp.engine.toolbox import Kit
     from openhands_acp.engine.upkeep import Upkeep
     from openhands_acp.local.snapshots import LocalSnapshots
@@ -150,7 +150,7 @@ class Backend:
             return self._workshop().tools(self._models.behind(started.model), names, settings.prompt, inventory)
 
         def describe() -> Awaitable[SystemPromptEvent]:
-            from openhands_acp.engine.inventory import NOTHING
+            from openhands_acp.engine.guidance.inventory import NOTHING
 
             return self._workshop().describe(started.roots, tools(NOTHING))
 
@@ -215,7 +215,7 @@ class Backend:
     def _bring(self, started: ConversationStarted, editor: EditorPorts, trust: Trusted, settings: Settings) -> Brought:
         # Late: the answer to session/new needs nothing of it.
         from openhands_acp.brought import Around, open_brought
-        from openhands_acp.engine.remote_requests import RemoteRequests
+        from openhands_acp.engine.servers.remote_requests import RemoteRequests
 
         around = Around(
             settings.home,
@@ -298,7 +298,7 @@ class Backend:
         journal = self._journals.pop(session.id)
         del self._bringing[session.id]
         if session.id in self._brought and session.inventory.hooks:
-            from openhands_acp.engine import hooking
+            from openhands_acp.engine.hooks import hooking
 
             await hooking.ended(session)
         if (brought := self._brought.pop(session.id, None)) is not None:
@@ -361,7 +361,7 @@ def _import_workshop() -> None:
         "acp.editor",
         "acp.terminals",
         "engine.critic",
-        "engine.command_bodies",
+        "engine.commands.bodies",
         "engine.entitling",
     ):
         import_module(f"openhands_acp.{name}")

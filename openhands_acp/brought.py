@@ -33,13 +33,13 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from openhands_acp.acp.doors import EditorPorts
-from openhands_acp.engine.hooks import Hook, Ran, Runner
-from openhands_acp.engine.inventory import AgentDefinition, Instruction, Inventory, Withheld, digest, quoted
+from openhands_acp.engine.guidance.inventory import AgentDefinition, Instruction, Inventory, Withheld, digest, quoted
+from openhands_acp.engine.hooks.definitions import Hook, Ran, Runner
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.programs import Program, Programs
-from openhands_acp.engine.remote_requests import RemoteRequests
-from openhands_acp.engine.servers import NoServers, Servers
+from openhands_acp.engine.servers.door import NoServers, Servers
+from openhands_acp.engine.servers.remote_requests import RemoteRequests
 from openhands_acp.lenient import as_table
 from openhands_acp.mcp.client import McpServers
 from openhands_acp.mcp.config import ServerConfig

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from openhands_acp.display import plain
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.person import Filled, Form, Link, Pick, Picked, Reply
-from openhands_acp.engine.servers import RemoteTool, ServerState
+from openhands_acp.engine.person.door import Filled, Form, Link, Pick, Picked, Reply
+from openhands_acp.engine.servers.door import RemoteTool, ServerState
 from openhands_acp.keys import system_keyring
 from openhands_acp.local.environment import LoginEnvironment
 from openhands_acp.local.programs import LocalPrograms

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from openhands_acp.engine.budget import Critic, Limit, Limits
 from openhands_acp.engine.messages import JsonValue
 from openhands_acp.engine.modes import Mode
+from openhands_acp.engine.usage.budget import Critic, Limit, Limits
 from openhands_acp.engine.waiting import Persistence
 from openhands_acp.late_keys import LateKey
 from openhands_acp.llm.model import Api, Deadlines, ToolCalls, default_deadlines

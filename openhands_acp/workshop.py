@@ -18,9 +18,9 @@ from openhands_acp.acp.doors import EditorPorts
 from openhands_acp.engine import prompt
 from openhands_acp.engine.browser import Browser
 from openhands_acp.engine.events import SystemPromptEvent
+from openhands_acp.engine.guidance.inventory import Inventory
 from openhands_acp.engine.hands import World
-from openhands_acp.engine.hooks import Runner
-from openhands_acp.engine.inventory import Inventory
+from openhands_acp.engine.hooks.definitions import Runner
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Terminals
 from openhands_acp.engine.programs import Programs

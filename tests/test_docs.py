@@ -18,7 +18,7 @@ from packaging.specifiers import SpecifierSet
 
 from openhands_acp.acp.options import MODES
 from openhands_acp.cli import main, parse
-from openhands_acp.engine.commands import COMMANDS
+from openhands_acp.engine.commands.table import COMMANDS
 from openhands_acp.extensions.hooks import hooks_in
 from openhands_acp.extensions.shelf import Shelf
 from openhands_acp.settings_files import AcpFile, DeadlinesTable, read_acp

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from openhands_acp.engine.budget import Critic, Limit, Limits
+from openhands_acp.engine.usage.budget import Critic, Limit, Limits
 from openhands_acp.engine.waiting import Persistence
 from openhands_acp.llm.model import Deadlines
 from openhands_acp.options import Options

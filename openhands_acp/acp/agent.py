@@ -39,11 +39,11 @@ from openhands_acp.acp.sessions import (
     Sessions,
 )
 from openhands_acp.engine.choices import Refused
-from openhands_acp.engine.cost import Used
 from openhands_acp.engine.events import Condensation, ConversationStateUpdateEvent, Durable, Entry, UsageEvent
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Taken
 from openhands_acp.engine.session import Session, Turn
+from openhands_acp.engine.usage.cost import Used
 from openhands_acp.rpc.errors import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from openhands_acp.rpc.json import JsonObject
 from openhands_acp.rpc.peer import Call, Peer, Reply, done

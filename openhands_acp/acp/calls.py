@@ -29,7 +29,7 @@ from openhands_acp.engine.events import (
 )
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.subagent_events import SubagentStep
+from openhands_acp.engine.subagents.events import SubagentStep
 from openhands_acp.rpc.outbox import Outgoing
 
 CallEvent: TypeAlias = (

@@ -20,7 +20,7 @@ from openhands_acp.rpc.peer import Peer
 if TYPE_CHECKING:
     # Of turns: a session that nobody prompts does without, and `Backend.warm_up` loads them beforehand.
     from openhands_acp.acp.terminals import Spell
-    from openhands_acp.engine.person import Person
+    from openhands_acp.engine.person.door import Person
 
 
 @dataclass(frozen=True, slots=True)

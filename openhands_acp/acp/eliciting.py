@@ -11,8 +11,8 @@ from typing import Any, Literal, cast
 from openhands_acp.acp.asking import Ask, member, pending_call
 from openhands_acp.acp.clients import Client
 from openhands_acp.acp.form_fields import spelt
-from openhands_acp.engine.forms import taken
-from openhands_acp.engine.person import Button, Filled, Form, Link, Pick, Picked, Reply
+from openhands_acp.engine.person.door import Button, Filled, Form, Link, Pick, Picked, Reply
+from openhands_acp.engine.person.forms import taken
 from openhands_acp.rpc.errors import RemoteError
 
 logger = logging.getLogger(__name__)

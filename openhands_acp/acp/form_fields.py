@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import cast
 
-from openhands_acp.engine.forms import Choice, as_list, as_object, choices
 from openhands_acp.engine.messages import JsonObject, JsonValue
+from openhands_acp.engine.person.forms import Choice, as_list, as_object, choices
 
 _FORMATS = ("email", "uri", "date", "date-time")
 _MOST_LENGTH = 2**32 - 1

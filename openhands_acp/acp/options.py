@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from openhands_acp.engine.choices import Choice
-from openhands_acp.engine.commands import SlashCommand
+from openhands_acp.engine.commands.table import SlashCommand
 from openhands_acp.engine.modes import MODES
 from openhands_acp.rpc.errors import INVALID_PARAMS, RpcError
 

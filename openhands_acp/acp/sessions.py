@@ -22,11 +22,11 @@ from openhands_acp.acp.mcp_channel import McpChannel
 from openhands_acp.acp.options import Options, commands_to_wire
 from openhands_acp.acp.updates import Projector, State
 from openhands_acp.engine.choices import Choice, Choices
-from openhands_acp.engine.commands import SlashCommand
-from openhands_acp.engine.cost import Spending
+from openhands_acp.engine.commands.table import SlashCommand
 from openhands_acp.engine.events import ConversationStarted, Entry, SystemPromptEvent, TurnStarted
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.session import Session
+from openhands_acp.engine.usage.cost import Spending
 from openhands_acp.rpc.errors import RpcError
 from openhands_acp.rpc.json import JsonObject
 from openhands_acp.rpc.peer import Peer

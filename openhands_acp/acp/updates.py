@@ -15,7 +15,6 @@ from typing import Any, assert_never
 from openhands_acp.acp.calls import Calls, Update, session_update
 from openhands_acp.acp.clients import Client
 from openhands_acp.acp.content import part_to_wire
-from openhands_acp.engine.cost import Spending
 from openhands_acp.engine.events import (
     ActionEvent,
     AgentErrorEvent,
@@ -47,11 +46,12 @@ from openhands_acp.engine.events import (
     UsageEvent,
     UserRejectObservation,
 )
-from openhands_acp.engine.guidance_events import SkillActivated
+from openhands_acp.engine.guidance.events import SkillActivated
 from openhands_acp.engine.messages import Text, plain_text
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.subagent_events import SubagentStarted, SubagentStep
+from openhands_acp.engine.subagents.events import SubagentStarted, SubagentStep
 from openhands_acp.engine.tool_events import ToolsChanged
+from openhands_acp.engine.usage.cost import Spending
 from openhands_acp.rpc.outbox import Outgoing
 
 _CHUNK_KIND: dict[Channel, str] = {

@@ -11,8 +11,6 @@ import re
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
-from openhands_acp.engine import limits, questions
-from openhands_acp.engine.cost import BROKEN_OFF
 from openhands_acp.engine.events import (
     ActionEvent,
     AgentErrorEvent,
@@ -23,9 +21,12 @@ from openhands_acp.engine.events import (
     ThoughtEvent,
     UsageEvent,
 )
+from openhands_acp.engine.person import questions
 from openhands_acp.engine.ports import LLM, Option
 from openhands_acp.engine.respond import Conversation, Response, respond
 from openhands_acp.engine.tool import TurnError
+from openhands_acp.engine.usage import limits
+from openhands_acp.engine.usage.cost import BROKEN_OFF
 from openhands_acp.engine.waiting import Persistence, Waiting, in_words
 
 _ASKED_FROM = 60.0

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Protocol
 
-from openhands_acp.engine.cost import BROKEN_OFF
 from openhands_acp.engine.events import Event, Usage, UsageEvent
 from openhands_acp.engine.messages import Message
 from openhands_acp.engine.ports import LLM, Finish, TextChunk, ToolSpec
 from openhands_acp.engine.tool import TurnError
+from openhands_acp.engine.usage.cost import BROKEN_OFF
 
 LONGEST = 20_000
 """Characters of an answer that are listened to: a model that does not stop is not paid for an essay."""

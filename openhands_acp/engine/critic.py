@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from openhands_acp.engine import turn
-from openhands_acp.engine.budget import Critic
 from openhands_acp.engine.events import NoticeEvent, StopReason
 from openhands_acp.engine.items import Item, Step
 from openhands_acp.engine.judging import Verdict, judged, since
-from openhands_acp.engine.limits import affords
 from openhands_acp.engine.messages import UserMessage, plain_text
 from openhands_acp.engine.tool import TurnError
+from openhands_acp.engine.usage.budget import Critic
+from openhands_acp.engine.usage.limits import affords
 
 
 class Session(turn.Session, Protocol):

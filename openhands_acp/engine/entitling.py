@@ -13,10 +13,10 @@ from openhands_acp.engine.events import (
     Entry,
     TurnEnded,
 )
-from openhands_acp.engine.limits import Payer, affords
 from openhands_acp.engine.messages import SystemMessage, Text, UserMessage, plain_text
 from openhands_acp.engine.titles import cleaned, title_of
 from openhands_acp.engine.tool import TurnError
+from openhands_acp.engine.usage.limits import Payer, affords
 
 logger = logging.getLogger(__name__)
 

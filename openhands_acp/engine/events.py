@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from openhands_acp.engine.cards import Card, KeptOutput, Location, Shown
-from openhands_acp.engine.checkpoint_events import CheckpointTaken
-from openhands_acp.engine.guidance_events import SkillActivated
+from openhands_acp.engine.checkpoints.events import CheckpointTaken
+from openhands_acp.engine.guidance.events import SkillActivated
 from openhands_acp.engine.messages import Image, JsonObject, JsonValue, Part
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.subagent_events import SubagentStarted, SubagentStep
+from openhands_acp.engine.subagents.events import SubagentStarted, SubagentStep
 from openhands_acp.engine.tool_events import ToolsChanged
 
 Source: TypeAlias = Literal["user", "agent", "environment", "hook"]

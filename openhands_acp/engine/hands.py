@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from openhands_acp.engine import guard_servers, skills
 from openhands_acp.engine.browser import Browser, NoBrowser
 from openhands_acp.engine.call import CallRequest
 from openhands_acp.engine.cards import Card, KeptOutput, Shown
-from openhands_acp.engine.checkpoints import CheckpointedFiles, CheckpointedTerminals, Checkpoints
+from openhands_acp.engine.checkpoints.keeping import CheckpointedFiles, CheckpointedTerminals, Checkpoints
 from openhands_acp.engine.events import (
     CallProgress,
     CommandOutput,
@@ -19,19 +18,21 @@ from openhands_acp.engine.events import (
     PlanEntry,
     PlanUpdated,
 )
-from openhands_acp.engine.filling import chosen, filled
-from openhands_acp.engine.guard import Guard, GuardedFiles, GuardedSearch, GuardedTerminals
-from openhands_acp.engine.guard_browser import GuardedBrowser
-from openhands_acp.engine.guard_servers import GuardedServers
-from openhands_acp.engine.guard_web import GuardedWeb
+from openhands_acp.engine.guidance import skills
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.person import Form, Reply
-from openhands_acp.engine.planning import Decision, Told, decided
+from openhands_acp.engine.permission import guard_servers
+from openhands_acp.engine.permission.guard import Guard, GuardedFiles, GuardedSearch, GuardedTerminals
+from openhands_acp.engine.permission.guard_browser import GuardedBrowser
+from openhands_acp.engine.permission.guard_servers import GuardedServers
+from openhands_acp.engine.permission.guard_web import GuardedWeb
+from openhands_acp.engine.person.door import Form, Reply
+from openhands_acp.engine.person.filling import chosen, filled
+from openhands_acp.engine.person.planning import Decision, Told, decided
 from openhands_acp.engine.ports import Files, Permissions, Terminals
-from openhands_acp.engine.remote_requests import RemoteRequests
 from openhands_acp.engine.search import Search
-from openhands_acp.engine.servers import Servers
+from openhands_acp.engine.servers.door import Servers
+from openhands_acp.engine.servers.remote_requests import RemoteRequests
 from openhands_acp.engine.session_ports import Ports
 from openhands_acp.engine.tool import Errand, ToolResult
 from openhands_acp.engine.transcript import Transcript

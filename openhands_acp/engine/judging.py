@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeGuard, cast
 
 from openhands_acp.engine import consulting
+from openhands_acp.engine.context.retelling import told_in
 from openhands_acp.engine.items import Item
 from openhands_acp.engine.messages import Message, SystemMessage, Text, UserMessage
-from openhands_acp.engine.retelling import told_in
 from openhands_acp.engine.transcript import Transcript
 
 _TASK = """\

@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from openhands_acp.engine import guidance, hooking, trusting
 from openhands_acp.engine.events import SystemPromptEvent
+from openhands_acp.engine.guidance import telling as guidance
+from openhands_acp.engine.guidance import trusting
+from openhands_acp.engine.hooks import hooking
 from openhands_acp.engine.messages import SystemMessage
-from openhands_acp.engine.servers import Servers
+from openhands_acp.engine.servers.door import Servers
 from openhands_acp.engine.tool import Tool
 from openhands_acp.engine.toolbox import Toolbox
 

@@ -14,11 +14,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from openhands_acp.engine.attachments import FileLink, as_text, opened
-from openhands_acp.engine.budget import Limits
 from openhands_acp.engine.cards import KeptOutput
 from openhands_acp.engine.choices import Choices
 from openhands_acp.engine.closing import close_calls, close_what_a_crash_left_open
-from openhands_acp.engine.commands import COMMANDS, SlashCommand, is_call
+from openhands_acp.engine.commands.table import COMMANDS, SlashCommand, is_call
 from openhands_acp.engine.events import (
     LIVE,
     ConversationErrorEvent,
@@ -41,18 +40,19 @@ from openhands_acp.engine.titles import title_of
 from openhands_acp.engine.tool import Errand, Hands, Tool, ToolResult, TurnError
 from openhands_acp.engine.transcript import Transcript
 from openhands_acp.engine.turns import Prompt, Turn
+from openhands_acp.engine.usage.budget import Limits
 
 if TYPE_CHECKING:
     # Of turns: a session that nobody prompts does without, and `Backend.warm_up` loads them beforehand.
     from openhands_acp.engine.call import CallRequest
-    from openhands_acp.engine.checkpoints import Checkpoints
-    from openhands_acp.engine.expansions import Expansion
+    from openhands_acp.engine.checkpoints.keeping import Checkpoints
+    from openhands_acp.engine.commands.expansions import Expansion
+    from openhands_acp.engine.guidance.inventory import Inventory
+    from openhands_acp.engine.guidance.trust import Trust
     from openhands_acp.engine.hands import World
-    from openhands_acp.engine.inventory import Inventory
-    from openhands_acp.engine.person import Person
-    from openhands_acp.engine.servers import Servers
+    from openhands_acp.engine.person.door import Person
+    from openhands_acp.engine.servers.door import Servers
     from openhands_acp.engine.toolbox import Toolbox
-    from openhands_acp.engine.trust import Trust
     from openhands_acp.engine.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
@@ -224,7 +224,7 @@ class Session:
     def inventory(self) -> Inventory:
         """What people wrote down, as it was when the turn began."""
         if self._inventory is None:
-            from openhands_acp.engine.inventory import NOTHING
+            from openhands_acp.engine.guidance.inventory import NOTHING
 
             self._inventory = NOTHING
         return self._inventory
@@ -255,7 +255,7 @@ class Session:
         prompts = self.servers.prompts()
         if self._inventory is None and not prompts:
             return {}
-        from openhands_acp.engine.expansions import expansions
+        from openhands_acp.engine.commands.expansions import expansions
 
         return expansions(self.inventory, prompts)
 
@@ -281,7 +281,9 @@ class Session:
 
     async def take_prompts(self) -> bool:
         """Put waiting prompts into the history; tell whether there were any."""
-        from openhands_acp.engine import guidance, hooking, planning
+        from openhands_acp.engine.guidance import telling as guidance
+        from openhands_acp.engine.hooks import hooking
+        from openhands_acp.engine.person import planning
 
         assert self.turn is not None
         taken = self.turn.was_refused = False
@@ -299,7 +301,7 @@ class Session:
 
     @property
     def checkpoints(self) -> Checkpoints:
-        from openhands_acp.engine.checkpoints import Checkpoints
+        from openhands_acp.engine.checkpoints.keeping import Checkpoints
 
         self._checkpoints = self._checkpoints or Checkpoints(self, self.ports.open_snapshots)
         return self._checkpoints
@@ -311,7 +313,7 @@ class Session:
 
     async def delegate(self, tool_call_id: str, errand: Errand) -> ToolResult:
         """Have a sub-agent do this for a call. Raises ToolError."""
-        from openhands_acp.engine.subagents import delegated
+        from openhands_acp.engine.subagents.tasks import delegated
 
         return await delegated(self, tool_call_id, errand)
 
@@ -335,8 +337,8 @@ class Session:
         return turn.stop_reason
 
     async def _work(self, turn: Turn) -> StopReason:
-        from openhands_acp.engine.obeying import obeyed
-        from openhands_acp.engine.stopping import take_watched_turn
+        from openhands_acp.engine.commands.obeying import obeyed
+        from openhands_acp.engine.hooks.stopping import take_watched_turn
 
         try:
             title = await obeyed(self, turn.prompts)

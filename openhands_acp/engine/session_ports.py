@@ -9,50 +9,50 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
 
-from openhands_acp.engine.bounds import UNBOUND, Bounds
-from openhands_acp.engine.budget import Critic, Limits
 from openhands_acp.engine.cards import KeptOutput
 from openhands_acp.engine.choices import Choices
 from openhands_acp.engine.events import Entry, Event, SystemPromptEvent
+from openhands_acp.engine.guidance.trust import Trust, TrustsEverything
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, Journal, Permissions, Terminals
-from openhands_acp.engine.trust import Trust, TrustsEverything
+from openhands_acp.engine.subagents.bounds import UNBOUND, Bounds
+from openhands_acp.engine.usage.budget import Critic, Limits
 from openhands_acp.engine.waiting import Persistence, Waiting
 
 if TYPE_CHECKING:
     # Of turns: a session that nobody prompts does without.
+    from openhands_acp.engine.checkpoints.snapshots import Snapshots
+    from openhands_acp.engine.guidance.inventory import AgentDefinition, Instruction, Inventory
     from openhands_acp.engine.hands import World
-    from openhands_acp.engine.hooks import Hooks
-    from openhands_acp.engine.inventory import AgentDefinition, Instruction, Inventory
-    from openhands_acp.engine.person import Person
-    from openhands_acp.engine.remote_requests import RemoteRequests
-    from openhands_acp.engine.servers import Servers
-    from openhands_acp.engine.snapshots import Snapshots
+    from openhands_acp.engine.hooks.definitions import Hooks
+    from openhands_acp.engine.person.door import Person
+    from openhands_acp.engine.servers.door import Servers
+    from openhands_acp.engine.servers.remote_requests import RemoteRequests
     from openhands_acp.engine.tool import Tool
     from openhands_acp.engine.toolbox import Kit
     from openhands_acp.engine.upkeep import Upkeep
 
 
 async def _nothing() -> Inventory:
-    from openhands_acp.engine.inventory import NOTHING
+    from openhands_acp.engine.guidance.inventory import NOTHING
 
     return NOTHING
 
 
 def _nobody() -> Person:
-    from openhands_acp.engine.person import Nobody
+    from openhands_acp.engine.person.door import Nobody
 
     return Nobody()
 
 
 def _no_servers() -> Servers:
-    from openhands_acp.engine.servers import NoServers
+    from openhands_acp.engine.servers.door import NoServers
 
     return NoServers()
 
 
 def _no_hooks() -> Hooks:
-    from openhands_acp.engine.hooks import NoHooks
+    from openhands_acp.engine.hooks.definitions import NoHooks
 
     return NoHooks()
 

@@ -18,10 +18,10 @@ from openhands_acp.engine.ports import Files, Terminals, ToolSpec
 if TYPE_CHECKING:
     # Of turns: a session that nobody prompts does without.
     from openhands_acp.engine.browser import Browser
-    from openhands_acp.engine.person import Form, Reply
-    from openhands_acp.engine.planning import Decision
+    from openhands_acp.engine.person.door import Form, Reply
+    from openhands_acp.engine.person.planning import Decision
     from openhands_acp.engine.search import Search
-    from openhands_acp.engine.servers import Servers
+    from openhands_acp.engine.servers.door import Servers
     from openhands_acp.engine.web import Web
 
 T = TypeVar("T")

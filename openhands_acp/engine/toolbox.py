@@ -12,7 +12,7 @@ from typing import Protocol
 
 from anyio import to_thread
 
-from openhands_acp.engine.servers import RemoteTool, Servers
+from openhands_acp.engine.servers.door import RemoteTool, Servers
 from openhands_acp.engine.tool import Tool
 
 MANY = 40

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from openhands_acp.engine.cards import Card, Shown
-from openhands_acp.engine.cost import Spending
 from openhands_acp.engine.events import (
     ActionEvent,
     AgentErrorEvent,
@@ -43,7 +42,7 @@ from openhands_acp.engine.events import (
     UsageEvent,
     UserRejectObservation,
 )
-from openhands_acp.engine.guidance_events import SkillActivated
+from openhands_acp.engine.guidance.events import SkillActivated
 from openhands_acp.engine.items import (
     Guidance,
     Item,
@@ -68,8 +67,9 @@ from openhands_acp.engine.messages import (
     without_images,
 )
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.subagent_events import SubagentStarted, SubagentStep
+from openhands_acp.engine.subagents.events import SubagentStarted, SubagentStep
 from openhands_acp.engine.tool_events import ToolsChanged
+from openhands_acp.engine.usage.cost import Spending
 
 _STOPPED = UserMessage((Text("(I stopped you here. Leave what was under way, unless I ask for it again.)"),))
 """Else a model takes up what it was told to stop, beside what it is asked next."""

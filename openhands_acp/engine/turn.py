@@ -13,9 +13,10 @@ from typing import Protocol
 import anyio
 import anyio.lowlevel
 
-from openhands_acp.engine import compacting, guidance, hooking, limits, server_news, vision
+from openhands_acp.engine import vision
 from openhands_acp.engine.call import CallRequest
-from openhands_acp.engine.compacting import answered_in_room, made_room
+from openhands_acp.engine.context import compacting
+from openhands_acp.engine.context.compacting import answered_in_room, made_room
 from openhands_acp.engine.events import (
     AgentErrorEvent,
     NoticeEvent,
@@ -23,13 +24,17 @@ from openhands_acp.engine.events import (
     StopReason,
     UserRejectObservation,
 )
-from openhands_acp.engine.limits import checked
+from openhands_acp.engine.guidance import telling as guidance
+from openhands_acp.engine.hooks import hooking
 from openhands_acp.engine.ports import Dismissed
 from openhands_acp.engine.respond import Response
-from openhands_acp.engine.server_news import renewed
+from openhands_acp.engine.servers import news as server_news
+from openhands_acp.engine.servers.news import renewed
 from openhands_acp.engine.tool import Hands, Rejected, ToolError, ToolResult
 from openhands_acp.engine.turns import Turn
 from openhands_acp.engine.unstuck import Course, Outcome
+from openhands_acp.engine.usage import limits
+from openhands_acp.engine.usage.limits import checked
 from openhands_acp.engine.vision import see_for
 
 logger = logging.getLogger(__name__)

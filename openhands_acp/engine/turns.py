@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import anyio
 
 from openhands_acp.engine.attachments import PromptPart
-from openhands_acp.engine.cost import Bill
 from openhands_acp.engine.events import StopReason
+from openhands_acp.engine.usage.cost import Bill
 
 if TYPE_CHECKING:
     # Of prompts: a session that nobody prompts does without.
-    from openhands_acp.engine.tool_limits import ToolLimit
+    from openhands_acp.engine.guidance.tool_limits import ToolLimit
 
 Prompt = tuple[PromptPart, ...]
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from openhands_acp.engine import questions
 from openhands_acp.engine.events import NoticeEvent, ResponseDropped
+from openhands_acp.engine.person import questions
 from openhands_acp.engine.ports import Option
 from openhands_acp.engine.respond import Response
 from openhands_acp.engine.stuck import REMEMBERED, Finding, Said, Step, judged, made, only_announces

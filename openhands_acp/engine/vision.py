@@ -13,10 +13,10 @@ from typing import Protocol, TypeVar
 from openhands_acp.engine import consulting
 from openhands_acp.engine.events import NoticeEvent
 from openhands_acp.engine.items import Item, Step
-from openhands_acp.engine.limits import Payer, affords
 from openhands_acp.engine.messages import Image, Message, SystemMessage, Text, UserMessage, plain_text
 from openhands_acp.engine.ports import LLM
 from openhands_acp.engine.tool import TurnError
+from openhands_acp.engine.usage.limits import Payer, affords
 
 T = TypeVar("T")
 

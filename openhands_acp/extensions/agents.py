@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from openhands_acp.engine.builtin_agents import BROWSER
-from openhands_acp.engine.hooks import Hook
-from openhands_acp.engine.inventory import AgentDefinition, Origin, Withheld, digest, quoted
+from openhands_acp.engine.guidance.inventory import AgentDefinition, Origin, Withheld, digest, quoted
+from openhands_acp.engine.hooks.definitions import Hook
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.subagents.builtin import BROWSER
 from openhands_acp.extensions.frontmatter import Document
 from openhands_acp.extensions.hooks import hooks_of_field, lines_of, scripts_of
 from openhands_acp.extensions.shelf import Shelf

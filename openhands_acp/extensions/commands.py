@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from openhands_acp.engine.commands import ALWAYS_THERE
-from openhands_acp.engine.inline_commands import commands_in as lines_in
-from openhands_acp.engine.inventory import Origin, OwnCommand, Withheld, digest, quoted
+from openhands_acp.engine.commands.table import ALWAYS_THERE
+from openhands_acp.engine.guidance.inline_commands import commands_in as lines_in
+from openhands_acp.engine.guidance.inventory import Origin, OwnCommand, Withheld, digest, quoted
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.extensions.shelf import Shelf
 from openhands_acp.extensions.skills import bounded

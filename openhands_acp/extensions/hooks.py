@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
-from openhands_acp.engine.hooks import TIMEOUT, EventName, Hook, pattern_of
-from openhands_acp.engine.inventory import Withheld, digest, quoted
+from openhands_acp.engine.guidance.inventory import Withheld, digest, quoted
+from openhands_acp.engine.hooks.definitions import TIMEOUT, EventName, Hook, pattern_of
 from openhands_acp.engine.lined_json import Field, Object, in_line, lined
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.extensions.shelf import Shelf

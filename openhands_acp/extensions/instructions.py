@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from openhands_acp.engine.inventory import Instruction
+from openhands_acp.engine.guidance.inventory import Instruction
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.extensions.shelf import Shelf
 from openhands_acp.extensions.skills import bounded

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from openhands_acp.engine.hooks import Hook
-from openhands_acp.engine.inline_commands import commands_in
-from openhands_acp.engine.inventory import Withheld, digest, quoted
+from openhands_acp.engine.guidance.inline_commands import commands_in
+from openhands_acp.engine.guidance.inventory import Withheld, digest, quoted
+from openhands_acp.engine.hooks.definitions import Hook
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.extensions.agents import agents_in, runs
 from openhands_acp.extensions.hooks import hooks_in, hooks_of_manifest, lines_of, scripts_of

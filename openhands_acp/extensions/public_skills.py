@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from openhands_acp.engine.inventory import Skill
+from openhands_acp.engine.guidance.inventory import Skill
 from openhands_acp.extensions.shelf import Shelf
 from openhands_acp.extensions.skills import skills_in
 

@@ -12,8 +12,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 import anyio.to_thread
 
-from openhands_acp.engine.hooks import Hook
-from openhands_acp.engine.inventory import (
+from openhands_acp.engine.guidance.inventory import (
     AgentDefinition,
     Instruction,
     Inventory,
@@ -24,6 +23,7 @@ from openhands_acp.engine.inventory import (
     digest,
     quoted,
 )
+from openhands_acp.engine.hooks.definitions import Hook
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.extensions import instructions, memory
 from openhands_acp.extensions.agents import agents_in, of_plugin, of_project, withheld_agent

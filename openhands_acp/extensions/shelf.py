@@ -16,7 +16,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-from openhands_acp.engine.inventory import on_one_line
+from openhands_acp.engine.guidance.inventory import on_one_line
 from openhands_acp.extensions.frontmatter import Document, Malformed, parsed
 
 LARGEST = 256 * 1024

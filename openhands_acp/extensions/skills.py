@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from openhands_acp.engine.commands import ALWAYS_THERE
-from openhands_acp.engine.inline_commands import commands_in
-from openhands_acp.engine.inventory import Keywords, Origin, Paths, Skill, Task, Trigger
+from openhands_acp.engine.commands.table import ALWAYS_THERE
+from openhands_acp.engine.guidance.inline_commands import commands_in
+from openhands_acp.engine.guidance.inventory import Keywords, Origin, Paths, Skill, Task, Trigger
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.extensions.frontmatter import Document
 from openhands_acp.extensions.shelf import Shelf, spelt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
-from openhands_acp.engine.context import weight_of_tool
+from openhands_acp.engine.context.window import weight_of_tool
 from openhands_acp.engine.items import weight_of, weight_of_call, weight_of_json, weight_of_parts, weight_of_result
 from openhands_acp.engine.messages import AssistantMessage, Message, SystemMessage, ToolMessage, UserMessage
 from openhands_acp.engine.ports import Aside, CallChunk, Chunk, Finish, TextChunk, ThoughtChunk, ToolSpec

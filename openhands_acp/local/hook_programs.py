@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from openhands_acp.engine.hooks import Hook, Ran, variables
+from openhands_acp.engine.hooks.definitions import Hook, Ran, variables
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.local.programs import LocalProgram, LocalPrograms
 

@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from openhands_acp.engine.checkpoints.snapshots import FileState, SnapshotError
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.snapshots import FileState, SnapshotError
 
 
 class _Refused(Exception):

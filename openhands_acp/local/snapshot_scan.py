@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
 
-from openhands_acp.engine.snapshots import SnapshotError
+from openhands_acp.engine.checkpoints.snapshots import SnapshotError
 from openhands_acp.local.snapshot_store import (
     BLOB,
     FILE,

@@ -17,7 +17,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from openhands_acp.engine.snapshots import SnapshotError
+from openhands_acp.engine.checkpoints.snapshots import SnapshotError
 
 ID = 16
 """Bytes of an id."""

@@ -21,8 +21,8 @@ from typing import Literal, TypeVar
 import anyio
 import anyio.to_thread
 
+from openhands_acp.engine.checkpoints.snapshots import Change, FileState, Snapshot, SnapshotError, Tell
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.snapshots import Change, FileState, Snapshot, SnapshotError, Tell
 from openhands_acp.local.snapshot_restore import Restoring
 from openhands_acp.local.snapshot_scan import Look, Stopped
 from openhands_acp.local.snapshot_store import (

@@ -12,8 +12,8 @@ from uuid import uuid4
 import mcp_types
 
 from openhands_acp.engine.messages import JsonObject
-from openhands_acp.engine.person import Filled, Form, Link, Reply
-from openhands_acp.engine.servers import SampleRefused, SampleRequest
+from openhands_acp.engine.person.door import Filled, Form, Link, Reply
+from openhands_acp.engine.servers.door import SampleRefused, SampleRequest
 from openhands_acp.mcp.doors import ServerDoors
 from openhands_acp.mcp.results import from_samples
 

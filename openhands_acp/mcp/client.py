@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import anyio
 
 from openhands_acp.engine.messages import JsonObject, Part
-from openhands_acp.engine.servers import (
+from openhands_acp.engine.servers.door import (
     Progress,
     RemoteFailure,
     RemotePrompt,

@@ -22,7 +22,7 @@ from mcp import MCPError
 from openhands_acp import __version__
 from openhands_acp.engine.messages import JsonObject, Part
 from openhands_acp.engine.programs import Program
-from openhands_acp.engine.servers import Progress, RemoteFailure, RemoteResult
+from openhands_acp.engine.servers.door import Progress, RemoteFailure, RemoteResult
 from openhands_acp.mcp.asked import Asked
 from openhands_acp.mcp.config import ServerConfig
 from openhands_acp.mcp.doors import CannotConnect, LoginNeeded, ServerDoors

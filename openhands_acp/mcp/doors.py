@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.person import Nobody, Person
+from openhands_acp.engine.person.door import Nobody, Person
 from openhands_acp.engine.programs import Program, Programs
-from openhands_acp.engine.servers import Sample
+from openhands_acp.engine.servers.door import Sample
 from openhands_acp.mcp.config import ServerConfig
 
 FIRST_WAIT = 5.0

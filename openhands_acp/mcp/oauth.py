@@ -27,7 +27,7 @@ from mcp.shared.auth import (
 )
 from pydantic import AnyUrl, BaseModel, ValidationError
 
-from openhands_acp.engine.person import Filled, Link, Person
+from openhands_acp.engine.person.door import Filled, Link, Person
 from openhands_acp.mcp.callback import Callback, Returned, address, usable_port, waiting_at
 from openhands_acp.mcp.config import ClientAuthMethod, OAuth, ServerConfig
 from openhands_acp.mcp.doors import Login, LoginNeeded

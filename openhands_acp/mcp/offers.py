@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.ports import ToolSpec
-from openhands_acp.engine.remote_names import remote_name
-from openhands_acp.engine.servers import RemotePrompt, RemoteResource, RemoteTool
+from openhands_acp.engine.servers.door import RemotePrompt, RemoteResource, RemoteTool
+from openhands_acp.engine.servers.remote_names import remote_name
 from openhands_acp.mcp.failures import is_loss, misfit
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ import mcp_types
 
 from openhands_acp.engine.cards import ShownSound, ShownText
 from openhands_acp.engine.messages import AssistantMessage, Image, JsonObject, Part, Text, UserMessage
-from openhands_acp.engine.servers import RemoteResult
+from openhands_acp.engine.servers.door import RemoteResult
 
 LONGEST = 4_000_000
 """Characters of one result that are taken; whoever tells a model of it cuts it further, and keeps all of it."""

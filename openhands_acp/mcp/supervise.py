@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from openhands_acp.engine.messages import JsonObject, Part
 from openhands_acp.engine.programs import Program
-from openhands_acp.engine.servers import (
+from openhands_acp.engine.servers.door import (
     Progress,
     RemoteFailure,
     RemotePrompt,

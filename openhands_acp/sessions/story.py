@@ -11,11 +11,11 @@ from typing import Literal, TypeAlias, assert_never
 
 from openhands_acp.engine import events
 from openhands_acp.engine.cards import Card, Shown, ShownText
-from openhands_acp.engine.cost import Spending
 from openhands_acp.engine.events import Entry, PlanEntry
 from openhands_acp.engine.messages import Image, Part, Text, plain_text
-from openhands_acp.engine.subagent_events import SubagentStarted, SubagentStep
+from openhands_acp.engine.subagents.events import SubagentStarted, SubagentStep
 from openhands_acp.engine.tool_events import ToolsChanged
+from openhands_acp.engine.usage.cost import Spending
 
 Status: TypeAlias = Literal["completed", "failed", "pending"]
 

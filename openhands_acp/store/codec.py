@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeGuard, Union, assert_never, cast, get_args,
 from openhands_acp.engine import cards, events, messages
 from openhands_acp.engine.events import Durable, Entry, Source
 from openhands_acp.engine.messages import Image, JsonObject, Text
-from openhands_acp.engine.subagent_events import SubagentStarted, SubagentStep
+from openhands_acp.engine.subagents.events import SubagentStarted, SubagentStep
 from openhands_acp.engine.tool_events import ToolsChanged
 
 VERSION = 3

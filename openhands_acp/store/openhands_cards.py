@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 from openhands_acp.engine import spelling
 from openhands_acp.engine.cards import Card, Location, Shown, ShownCommand, ShownText
-from openhands_acp.engine.diffs import diff_card
+from openhands_acp.engine.checkpoints.diffs import diff_card
 from openhands_acp.engine.events import PlanEntry
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath, absolute, shortened

@@ -14,7 +14,7 @@ from anyio import to_thread
 from openhands_acp.engine.events import Entry
 from openhands_acp.engine.ports import Taken
 from openhands_acp.engine.session_ports import KeptSubagent, OpenSubagent
-from openhands_acp.engine.subagent_events import SubagentStarted
+from openhands_acp.engine.subagents.events import SubagentStarted
 from openhands_acp.store.journal import FileJournal
 from openhands_acp.store.outputs import copied
 from openhands_acp.store.reading import NoSuchSession, Stored, UnreadableSession, read_journal

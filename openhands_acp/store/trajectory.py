@@ -20,7 +20,7 @@ from openhands_acp.engine import cards
 from openhands_acp.engine import events as ours
 from openhands_acp.engine.events import Entry
 from openhands_acp.engine.messages import Image, JsonValue, Part, Text, plain_text
-from openhands_acp.engine.subagent_events import SubagentStarted, SubagentStep
+from openhands_acp.engine.subagents.events import SubagentStarted, SubagentStep
 from openhands_acp.engine.tool_events import ToolsChanged
 from openhands_acp.store.codec import source_of, to_json
 

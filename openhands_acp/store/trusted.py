@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from openhands_acp.engine.paths import AbsPath
 
 if TYPE_CHECKING:
-    from openhands_acp.engine.inventory import Withheld
+    from openhands_acp.engine.guidance.inventory import Withheld
 
 _MOST = 2_000
 """Digests of one folder that are kept, the latest: each change of a file adds one."""

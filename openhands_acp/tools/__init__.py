@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from openhands_acp.engine.builtin_agents import known
-from openhands_acp.engine.inventory import NOTHING, Inventory
-from openhands_acp.engine.skills import listing
+from openhands_acp.engine.guidance.inventory import NOTHING, Inventory
+from openhands_acp.engine.guidance.skills import listing
+from openhands_acp.engine.subagents.builtin import known
 from openhands_acp.engine.tool import Tool
 from openhands_acp.tools.apply_patch import apply_patch
 from openhands_acp.tools.ask_user import ask_user

@@ -13,7 +13,7 @@ import anyio
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from openhands_acp.engine.cards import Card, Location, Shown, ShownDiff, ShownText
-from openhands_acp.engine.diffs import diff_card, locations
+from openhands_acp.engine.checkpoints.diffs import diff_card, locations
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath, shortened
 from openhands_acp.engine.ports import FileChanged, TextFile, UnreadableFile

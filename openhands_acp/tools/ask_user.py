@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from openhands_acp.engine.cards import Card, ShownText
 from openhands_acp.engine.messages import JsonObject, JsonValue
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.person import Filled, Form, Reply
+from openhands_acp.engine.person.door import Filled, Form, Reply
 from openhands_acp.engine.tool import Hands, Tool, ToolResult
 from openhands_acp.tools.define import define
 

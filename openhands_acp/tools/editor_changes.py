@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from openhands_acp.engine.cards import Location, ShownDiff
-from openhands_acp.engine.diffs import diff_card, locations
+from openhands_acp.engine.checkpoints.diffs import diff_card, locations
 from openhands_acp.engine.merge import Hunk, differences, merge_hunks, pieces
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import FileChanged, TextFile, UnreadableFile

@@ -16,7 +16,7 @@ from anyio import to_thread
 
 from openhands_acp.engine import spelling
 from openhands_acp.engine.cards import ShownText
-from openhands_acp.engine.diffs import CONTEXT, without_common_ends
+from openhands_acp.engine.checkpoints.diffs import CONTEXT, without_common_ends
 from openhands_acp.engine.paths import AbsPath, shortened
 from openhands_acp.engine.ports import DirEntry, Files
 

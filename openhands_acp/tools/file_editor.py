@@ -13,7 +13,7 @@ from typing import Literal, Self, assert_never, cast
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from openhands_acp.engine.cards import Card, Location
-from openhands_acp.engine.diffs import diff_card
+from openhands_acp.engine.checkpoints.diffs import diff_card
 from openhands_acp.engine.messages import JsonObject, JsonValue
 from openhands_acp.engine.paths import AbsPath, absolute, shortened
 from openhands_acp.engine.ports import UnreadableFile

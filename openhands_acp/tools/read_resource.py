@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from openhands_acp.engine.cards import Card
-from openhands_acp.engine.servers import RemoteFailure, RemoteResource
+from openhands_acp.engine.servers.door import RemoteFailure, RemoteResource
 from openhands_acp.engine.tool import Hands, Tool, ToolError, ToolResult
 from openhands_acp.tools.define import define
 from openhands_acp.tools.remote import result_of

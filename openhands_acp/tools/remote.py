@@ -10,7 +10,7 @@ import json
 from openhands_acp.engine.cards import CallKind, Card, ShownText
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.ports import ToolSpec
-from openhands_acp.engine.servers import RemoteFailure, RemoteResult, RemoteTool
+from openhands_acp.engine.servers.door import RemoteFailure, RemoteResult, RemoteTool
 from openhands_acp.engine.spelling import fenced
 from openhands_acp.engine.tool import Hands, Tool, ToolError, ToolResult
 from openhands_acp.engine.toolbox import Unusable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from openhands_acp.engine.servers import RemoteTool
+from openhands_acp.engine.servers.door import RemoteTool
 from openhands_acp.engine.tool import Tool
 from openhands_acp.tools.read_resource import read_resource
 from openhands_acp.tools.remote import remote_tool

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from openhands_acp.engine.builtin_agents import named, only_looks
 from openhands_acp.engine.cards import Card, ShownText
-from openhands_acp.engine.inventory import AgentDefinition
+from openhands_acp.engine.guidance.inventory import AgentDefinition
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.subagents.builtin import named, only_looks
 from openhands_acp.engine.tool import Errand, Hands, Tool, ToolResult
 from openhands_acp.tools.define import define, settled
 from openhands_acp.tools.long_results import told

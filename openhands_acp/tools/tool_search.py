@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from openhands_acp.engine.cards import Card
-from openhands_acp.engine.servers import RemoteTool
+from openhands_acp.engine.servers.door import RemoteTool
 from openhands_acp.engine.tool import Hands, Tool, ToolResult
 from openhands_acp.engine.toolbox import Found, servers_of
 from openhands_acp.tools.define import define

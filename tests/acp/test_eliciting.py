@@ -9,7 +9,7 @@ import pytest
 
 from openhands_acp.acp.clients import Client, client_from
 from openhands_acp.acp.eliciting import EditorPerson
-from openhands_acp.engine.person import Filled, Form, Link, Reply
+from openhands_acp.engine.person.door import Filled, Form, Link, Reply
 from openhands_acp.rpc.errors import RemoteError
 
 pytestmark = pytest.mark.anyio

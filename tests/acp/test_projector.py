@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from openhands_acp.acp.calls import CallUpdate
 from openhands_acp.acp.updates import ChunkUpdate, Projector, State
 from openhands_acp.engine.cards import Card, ShownText
-from openhands_acp.engine.cost import Spending
 from openhands_acp.engine.events import (
     LIVE,
     ActionEvent,
@@ -32,6 +31,7 @@ from openhands_acp.engine.events import (
     UserRejectObservation,
 )
 from openhands_acp.engine.messages import Text
+from openhands_acp.engine.usage.cost import Spending
 from openhands_acp.rpc.outbox import Outgoing
 from tests.turns.test_replay import client_model
 

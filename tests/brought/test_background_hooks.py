@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from openhands_acp.brought import SessionHooks
-from openhands_acp.engine.hooks import Hook, Ran
+from openhands_acp.engine.hooks.definitions import Hook, Ran
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath
 

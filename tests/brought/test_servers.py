@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from openhands_acp.engine.inventory import Inventory, Withheld
-from openhands_acp.engine.servers import Servers
+from openhands_acp.engine.guidance.inventory import Inventory, Withheld
+from openhands_acp.engine.servers.door import Servers
 from tests.harness.check import Running, TestBackend, agent
 from tests.harness.editor import rejected
 from tests.harness.mcp_servers import plain

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from openhands_acp.engine.messages import Text, UserMessage
-from openhands_acp.engine.person import Filled
-from openhands_acp.engine.servers import Sampled, SampleRequest
+from openhands_acp.engine.person.door import Filled
+from openhands_acp.engine.servers.door import Sampled, SampleRequest
 from openhands_acp.mcp.config import ServerConfig
 from tests.harness.mcp import Clerk, Told, called, named, served
 

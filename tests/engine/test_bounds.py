@@ -7,10 +7,10 @@ from typing import get_args
 
 import pytest
 
-from openhands_acp.engine.bounds import narrowed
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.policy import Allow, Deny, Effect, Execute, Read, Verdict, Write, decide
+from openhands_acp.engine.permission.policy import Allow, Deny, Effect, Execute, Read, Verdict, Write, decide
+from openhands_acp.engine.subagents.bounds import narrowed
 
 ROOTS = (AbsPath("/w"),)
 EFFECTS: tuple[Effect, ...] = (

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from openhands_acp.engine.builtin_agents import BUILT_IN, known, named, only_looks
-from openhands_acp.engine.inventory import AgentDefinition, Inventory
+from openhands_acp.engine.guidance.inventory import AgentDefinition, Inventory
+from openhands_acp.engine.subagents.builtin import BUILT_IN, known, named, only_looks
 
 MINE = AgentDefinition("Code Explorer", "Mine.", "")
 LOOKS = AgentDefinition("reader", "", "", tools=("grep", "fetch"))

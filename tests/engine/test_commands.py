@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openhands_acp.engine.commands import COMMANDS, called, nearest, reads_like_a_call
-from openhands_acp.engine.expansions import expansions
-from openhands_acp.engine.inventory import Inventory, Keywords, OwnCommand, Paths, Skill, Task
-from openhands_acp.engine.own_commands import filled_in, line_filled_in
+from openhands_acp.engine.commands.expansions import expansions
+from openhands_acp.engine.commands.own_commands import filled_in, line_filled_in
+from openhands_acp.engine.commands.table import COMMANDS, called, nearest, reads_like_a_call
+from openhands_acp.engine.guidance.inventory import Inventory, Keywords, OwnCommand, Paths, Skill, Task
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.servers import RemotePrompt
+from openhands_acp.engine.servers.door import RemotePrompt
 
 NAMES = [command.name for command in COMMANDS]
 

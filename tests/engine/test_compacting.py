@@ -13,9 +13,8 @@ import anyio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openhands_acp.engine.budget import Limits
 from openhands_acp.engine.cards import KeptOutput, ShownDiff
-from openhands_acp.engine.compacting import answered_in_room, compacted, made_room
+from openhands_acp.engine.context.compacting import answered_in_room, compacted, made_room
 from openhands_acp.engine.events import (
     LIVE,
     ActionEvent,
@@ -32,7 +31,7 @@ from openhands_acp.engine.events import (
     Usage,
     UsageEvent,
 )
-from openhands_acp.engine.guidance_events import SkillActivated
+from openhands_acp.engine.guidance.events import SkillActivated
 from openhands_acp.engine.items import weight_of_item
 from openhands_acp.engine.messages import AssistantMessage, Message, Text, UserMessage, plain_text
 from openhands_acp.engine.paths import AbsPath
@@ -40,6 +39,7 @@ from openhands_acp.engine.ports import LLM, Answer, Question, ToolSpec
 from openhands_acp.engine.session_ports import Ports
 from openhands_acp.engine.tool import Tool, ToolResult, TurnError
 from openhands_acp.engine.transcript import Transcript
+from openhands_acp.engine.usage.budget import Limits
 from openhands_acp.engine.waiting import Persistence, Waiting
 from tests.harness.check import MemoryJournal
 from tests.harness.choices import FixedChoices

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openhands_acp.engine.context import gauge, in_words, limit_of, window_after_refusal
+from openhands_acp.engine.context.retelling import clipped, told_in
+from openhands_acp.engine.context.window import gauge, in_words, limit_of, window_after_refusal
 from openhands_acp.engine.messages import Text, UserMessage
-from openhands_acp.engine.retelling import clipped, told_in
 from openhands_acp.engine.transcript import Counted
 
 

@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openhands_acp.engine.budget import Limit, Limits, Reached, reached
-from openhands_acp.engine.cost import Caller, Scope, Spending, dollars, rule_to_raise
 from openhands_acp.engine.events import (
     ActionEvent,
     Condensation,
@@ -25,6 +23,8 @@ from openhands_acp.engine.events import (
     UsageEvent,
 )
 from openhands_acp.engine.messages import Text
+from openhands_acp.engine.usage.budget import Limit, Limits, Reached, reached
+from openhands_acp.engine.usage.cost import Caller, Scope, Spending, dollars, rule_to_raise
 
 START, END, STOPPED = TurnStarted("t"), TurnEnded("t", "end_turn"), TurnEnded("t", "cancelled")
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openhands_acp.engine.cards import Location, ShownDiff
-from openhands_acp.engine.diffs import hunks, locations, mode_note
+from openhands_acp.engine.checkpoints.diffs import hunks, locations, mode_note
 from openhands_acp.engine.paths import AbsPath
 
 TEN = "".join(f"{number}\n" for number in range(1, 11))

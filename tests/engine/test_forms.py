@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from openhands_acp.engine.forms import Choice, only_choice, taken
 from openhands_acp.engine.messages import JsonObject, JsonValue
+from openhands_acp.engine.person.forms import Choice, only_choice, taken
 
 NAME: JsonObject = {"type": "string", "title": "Your name", "minLength": 2, "maxLength": 5}
 COLOUR: JsonObject = {"type": "string", "enum": ["red", "green"]}

@@ -9,9 +9,9 @@ import pytest
 
 from openhands_acp.engine.cards import Card, ShownDiff
 from openhands_acp.engine.events import Event
-from openhands_acp.engine.guard import Guard, GuardedFiles
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.permission.guard import Guard, GuardedFiles
 from openhands_acp.engine.ports import Answer, FileChanged, Question, TextFile
 from openhands_acp.engine.tool import Rejected
 from openhands_acp.local.files import LocalFiles

@@ -8,8 +8,8 @@ import pytest
 
 from openhands_acp.engine.cards import Card
 from openhands_acp.engine.events import Event
-from openhands_acp.engine.guard import Guard, GuardedFiles, GuardedTerminals
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.permission.guard import Guard, GuardedFiles, GuardedTerminals
 from openhands_acp.engine.ports import Answer, Exit, Job, Patience, Question
 from openhands_acp.engine.tool import Rejected
 from openhands_acp.local.files import LocalFiles

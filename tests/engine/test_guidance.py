@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openhands_acp.engine.compaction import Budget, what_stays
+from openhands_acp.engine.context.compaction import Budget, what_stays
 from openhands_acp.engine.events import Condensation, Durable, MessageEvent, SystemPromptEvent
-from openhands_acp.engine.guidance import guided
-from openhands_acp.engine.guidance_events import SkillActivated
-from openhands_acp.engine.inventory import NOTHING, Instruction, Inventory, Skill
+from openhands_acp.engine.guidance.events import SkillActivated
+from openhands_acp.engine.guidance.inventory import NOTHING, Instruction, Inventory, Skill
+from openhands_acp.engine.guidance.skills import listing
+from openhands_acp.engine.guidance.telling import guided
 from openhands_acp.engine.items import Guidance, Item, Step, Summary, condensed, weight_of_item
 from openhands_acp.engine.messages import CallMade, Text, UserMessage
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.prompt import SLIM, STATIC
-from openhands_acp.engine.skills import listing
 from openhands_acp.engine.transcript import Transcript
 
 ENOUGH = Budget(tail=0, last=0, words=10_000, summary=1_000, guidance=10_000)

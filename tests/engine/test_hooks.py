@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from openhands_acp.engine.hooks import EventName, Hook, Ran, Verdict, judged, matches
+from openhands_acp.engine.hooks.definitions import EventName, Hook, Ran, Verdict, judged, matches
 from openhands_acp.engine.paths import AbsPath
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openhands_acp.engine.compaction import RECENT, without_old_outputs
+from openhands_acp.engine.context.compaction import RECENT, without_old_outputs
 from openhands_acp.engine.items import Item, Step, messages_of, weight_of_item
 from openhands_acp.engine.messages import AssistantMessage, CallMade, JsonValue, ToolMessage
 

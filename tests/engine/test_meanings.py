@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from openhands_acp.engine.meanings import in_words, mark_of, other_meanings
+from openhands_acp.engine.permission.meanings import in_words, mark_of, other_meanings
 
 REDEFINED = {
     "git": "git () { :; }",

@@ -9,7 +9,7 @@ import pytest
 from openhands_acp.engine.events import Risk
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.policy import (
+from openhands_acp.engine.permission.policy import (
     Allow,
     Ask,
     Deny,

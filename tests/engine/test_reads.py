@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openhands_acp.engine.reads import may_write
+from openhands_acp.engine.permission.reads import may_write
 
 
 @pytest.mark.parametrize(

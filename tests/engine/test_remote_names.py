@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openhands_acp.engine.remote_names import LONGEST, remote_name
+from openhands_acp.engine.servers.remote_names import LONGEST, remote_name
 
 # Few characters, so that names that come close to each other are found.
 PARTS = st.one_of(st.text("a_-1 é", max_size=6), st.text(max_size=80), st.text("ab_", min_size=40, max_size=80))

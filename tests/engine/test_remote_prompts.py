@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from openhands_acp.engine.messages import Text
-from openhands_acp.engine.remote_prompts import arguments_in, prompt_in_words
-from openhands_acp.engine.servers import RemoteFailure, RemotePrompt, Servers
+from openhands_acp.engine.servers.door import RemoteFailure, RemotePrompt, Servers
+from openhands_acp.engine.servers.remote_prompts import arguments_in, prompt_in_words
 from tests.harness.servers import MemoryServers
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ from itertools import takewhile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openhands_acp.engine.diffs import same_ends
+from openhands_acp.engine.checkpoints.diffs import same_ends
 
 TEXTS = st.lists(st.sampled_from(["", "a", "b", "ab", "c"]), max_size=8).map("\n".join)
 

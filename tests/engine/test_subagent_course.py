@@ -7,7 +7,7 @@ from inline_snapshot import snapshot
 from openhands_acp.engine.cards import Card, ShownCommand, ShownDiff, ShownText
 from openhands_acp.engine.events import Usage
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.subagent_course import Course, bounded
+from openhands_acp.engine.subagents.course import Course, bounded
 
 RUN = Card("pytest -q\nsecond line", "execute")
 

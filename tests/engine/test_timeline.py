@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openhands_acp.engine.checkpoints.timeline import next_id, timeline
 from openhands_acp.engine.events import CheckpointTaken, Entry
-from openhands_acp.engine.timeline import next_id, timeline
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openhands_acp.engine.guidance.tool_limits import ToolLimit
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.tool_limits import ToolLimit
 
 ROOT = AbsPath("/p")
 VIEW: JsonObject = {"command": "view", "path": "/p/a"}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openhands_acp.engine.servers import RemoteTool
+from openhands_acp.engine.servers.door import RemoteTool
 from openhands_acp.engine.tool import Tool
 from openhands_acp.engine.toolbox import MANY, Found, Toolbox
 from openhands_acp.tools import tools_for

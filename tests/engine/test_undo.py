@@ -14,14 +14,14 @@ import anyio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openhands_acp.engine.checkpoints import Checkpoints
+from openhands_acp.engine.checkpoints.keeping import Checkpoints
+from openhands_acp.engine.checkpoints.snapshots import Snapshots
+from openhands_acp.engine.checkpoints.timeline import timeline
+from openhands_acp.engine.commands.undo import redo, restore, undo
 from openhands_acp.engine.events import LIVE, Entry, Event
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Answer, Question
-from openhands_acp.engine.snapshots import Snapshots
-from openhands_acp.engine.timeline import timeline
 from openhands_acp.engine.transcript import Transcript
-from openhands_acp.engine.undo_commands import redo, restore, undo
 from openhands_acp.local.files import LocalFiles
 from openhands_acp.local.snapshots import LocalSnapshots
 from tests.harness.trees import DEEDS, Deed, Tree, tree_of

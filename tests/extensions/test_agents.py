@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from openhands_acp.engine.builtin_agents import BROWSER
-from openhands_acp.engine.hooks import Hook
-from openhands_acp.engine.inventory import AgentDefinition
+from openhands_acp.engine.guidance.inventory import AgentDefinition
+from openhands_acp.engine.hooks.definitions import Hook
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.subagents.builtin import BROWSER
 from openhands_acp.extensions.agents import agents_in, withheld_agent
 from openhands_acp.extensions.shelf import Shelf
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
-from openhands_acp.engine.hooks import Hook
-from openhands_acp.engine.inventory import Withheld
+from openhands_acp.engine.guidance.inventory import Withheld
+from openhands_acp.engine.hooks.definitions import Hook
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.extensions.hooks import hooks_in
 from openhands_acp.extensions.reader import Reader

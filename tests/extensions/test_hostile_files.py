@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from openhands_acp.engine.inventory import Inventory, Withheld, quoted
+from openhands_acp.engine.guidance.inventory import Inventory, Withheld, quoted
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.extensions.reader import Reader
 from tests.harness.editor import rejected

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from openhands_acp.engine.inventory import Inventory
+from openhands_acp.engine.guidance.inventory import Inventory
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.extensions.reader import Reader, Wishes
 from tests.harness.model import say

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
-from openhands_acp.engine.inventory import OwnCommand
+from openhands_acp.engine.guidance.inventory import OwnCommand
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.extensions.commands import commands_in
 from openhands_acp.extensions.plugins import Plugin, plugins_in

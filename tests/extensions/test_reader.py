@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from openhands_acp.engine.inventory import Instruction, Inventory, Keywords, Paths, Skill, Task, Withheld
+from openhands_acp.engine.guidance.inventory import Instruction, Inventory, Keywords, Paths, Skill, Task, Withheld
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.extensions.reader import Reader, Wishes
 

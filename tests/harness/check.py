@@ -23,23 +23,23 @@ from openhands_acp.acp.connection import Connection
 from openhands_acp.acp.doors import EditorPorts
 from openhands_acp.acp.sessions import BadCursor, Defaults, Kept, Listed, NotConfigured, NotKept
 from openhands_acp.brought import Around, Brought, open_brought
-from openhands_acp.engine import hooking
 from openhands_acp.engine.browser import Browser, NoBrowser
-from openhands_acp.engine.budget import Critic, Limit, Limits
 from openhands_acp.engine.cards import KeptOutput
+from openhands_acp.engine.checkpoints.snapshots import Snapshots
 from openhands_acp.engine.choices import Choice
 from openhands_acp.engine.events import ConversationStarted, Entry, SystemPromptEvent
+from openhands_acp.engine.guidance.inventory import NOTHING, Inventory
+from openhands_acp.engine.guidance.trust import Trust, TrustsEverything
 from openhands_acp.engine.hands import World
-from openhands_acp.engine.inventory import NOTHING, Inventory
+from openhands_acp.engine.hooks import hooking
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, Files, Spelt, Taken, Terminals
-from openhands_acp.engine.remote_requests import RemoteRequests
-from openhands_acp.engine.servers import NoServers, Servers
+from openhands_acp.engine.servers.door import NoServers, Servers
+from openhands_acp.engine.servers.remote_requests import RemoteRequests
 from openhands_acp.engine.session import Session
 from openhands_acp.engine.session_ports import Beginning, KeptSubagent, OpenSubagent, Ports
-from openhands_acp.engine.snapshots import Snapshots
-from openhands_acp.engine.trust import Trust, TrustsEverything
+from openhands_acp.engine.usage.budget import Critic, Limit, Limits
 from openhands_acp.engine.waiting import Persistence, Waiting
 from openhands_acp.engine.web import NoWeb, Web
 from openhands_acp.local.environment import LoginEnvironment

@@ -13,11 +13,11 @@ from openhands_acp.engine.cards import Card, KeptOutput, Shown
 from openhands_acp.engine.events import PlanEntry
 from openhands_acp.engine.messages import JsonObject
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.person import Form, Reply
-from openhands_acp.engine.planning import Decision
+from openhands_acp.engine.person.door import Form, Reply
+from openhands_acp.engine.person.planning import Decision
 from openhands_acp.engine.ports import Command, Exit, Files, Job, Patience, Running, Sink, Terminals
 from openhands_acp.engine.search import Search
-from openhands_acp.engine.servers import NoServers, Servers
+from openhands_acp.engine.servers.door import NoServers, Servers
 from openhands_acp.engine.tool import Errand, Tool, ToolError, ToolResult
 from openhands_acp.engine.web import NoWeb, Web
 from openhands_acp.local.files import LocalFiles

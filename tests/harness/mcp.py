@@ -12,8 +12,8 @@ from typing import Any
 import anyio
 
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.person import Form, Link, Nobody, Person, Reply
-from openhands_acp.engine.servers import RemoteResult, RemoteTool, Sample
+from openhands_acp.engine.person.door import Form, Link, Nobody, Person, Reply
+from openhands_acp.engine.servers.door import RemoteResult, RemoteTool, Sample
 from openhands_acp.local.environment import LoginEnvironment
 from openhands_acp.local.programs import LocalPrograms
 from openhands_acp.mcp.client import McpServers

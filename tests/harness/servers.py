@@ -9,8 +9,7 @@ import anyio
 
 from openhands_acp.engine.messages import JsonObject, Part, Text
 from openhands_acp.engine.ports import ToolSpec
-from openhands_acp.engine.remote_names import remote_name
-from openhands_acp.engine.servers import (
+from openhands_acp.engine.servers.door import (
     Progress,
     RemoteFailure,
     RemotePrompt,
@@ -19,6 +18,7 @@ from openhands_acp.engine.servers import (
     RemoteTool,
     ServerState,
 )
+from openhands_acp.engine.servers.remote_names import remote_name
 
 Act = Callable[[JsonObject, Progress], Awaitable[RemoteResult]]
 NO_ARGUMENTS: JsonObject = {"type": "object", "properties": {}}

@@ -21,8 +21,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openhands_acp.engine.checkpoints.snapshots import FileState, SnapshotError
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.snapshots import FileState, SnapshotError
 from openhands_acp.local import snapshot_scan, snapshot_store
 from openhands_acp.local.snapshot_store import NAME, Store
 from openhands_acp.local.snapshots import LocalSnapshots, forget_session

@@ -13,9 +13,9 @@ import pytest
 
 from openhands_acp.engine.cards import ShownSound, ShownText
 from openhands_acp.engine.messages import Text, UserMessage
-from openhands_acp.engine.person import Filled, Form, Link, Reply
+from openhands_acp.engine.person.door import Filled, Form, Link, Reply
 from openhands_acp.engine.ports import ToolSpec
-from openhands_acp.engine.servers import (
+from openhands_acp.engine.servers.door import (
     RemoteFailure,
     RemotePrompt,
     RemoteResource,

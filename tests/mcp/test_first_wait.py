@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.person import Nobody
+from openhands_acp.engine.person.door import Nobody
 from openhands_acp.local.environment import LoginEnvironment
 from openhands_acp.local.programs import LocalPrograms
 from openhands_acp.mcp.client import McpServers

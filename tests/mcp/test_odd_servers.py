@@ -10,9 +10,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from openhands_acp.engine.person import Filled, Link, Reply
-from openhands_acp.engine.remote_requests import RemoteRequests
-from openhands_acp.engine.servers import RemoteFailure, Sampled, SampleRefused, SampleRequest, ServerState
+from openhands_acp.engine.person.door import Filled, Link, Reply
+from openhands_acp.engine.servers.door import RemoteFailure, Sampled, SampleRefused, SampleRequest, ServerState
+from openhands_acp.engine.servers.remote_requests import RemoteRequests
 from openhands_acp.local.processes import descendants, look
 from openhands_acp.mcp.config import ServerConfig
 from tests.harness.mcp import Clerk, called, misbehaving, named, served

@@ -9,7 +9,7 @@ import pytest
 
 from openhands_acp.engine.cards import ShownText
 from openhands_acp.engine.messages import AssistantMessage, Image, Part, Text, UserMessage
-from openhands_acp.engine.servers import RemoteResult
+from openhands_acp.engine.servers.door import RemoteResult
 from openhands_acp.mcp.connection import in_progress
 from openhands_acp.mcp.results import LONGEST, from_call, from_prompt, from_resource, from_samples
 

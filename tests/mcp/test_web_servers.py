@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from openhands_acp.engine.servers import RemoteFailure
+from openhands_acp.engine.servers.door import RemoteFailure
 from openhands_acp.mcp.config import ServerConfig, Transport
 from tests.harness.mcp import called, served
 from tests.harness.mcp_servers.web import WebServer

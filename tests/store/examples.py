@@ -8,7 +8,7 @@ from openhands_acp.engine import cards, events
 from openhands_acp.engine.events import Durable, Entry
 from openhands_acp.engine.messages import Image, Text
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.subagent_events import SubagentStarted, SubagentStep
+from openhands_acp.engine.subagents.events import SubagentStarted, SubagentStep
 from openhands_acp.engine.tool_events import ToolsChanged
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from openhands_acp.engine import cards, events
 from openhands_acp.engine.events import Durable, Entry, TurnEnded
 from openhands_acp.engine.messages import Image, Text
-from openhands_acp.engine.subagent_events import SubagentStarted, SubagentStep
+from openhands_acp.engine.subagents.events import SubagentStarted, SubagentStep
 from openhands_acp.engine.tool_events import ToolsChanged
 from openhands_acp.store.codec import UnknownRecord, entry_schema, from_json, to_json
 

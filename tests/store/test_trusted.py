@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from openhands_acp.engine.inventory import Withheld
+from openhands_acp.engine.guidance.inventory import Withheld
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.store.trusted import Trusted
 

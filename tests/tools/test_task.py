@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from openhands_acp.engine.builtin_agents import known
 from openhands_acp.engine.cards import Card, ShownText
-from openhands_acp.engine.inventory import NOTHING, AgentDefinition, Inventory
+from openhands_acp.engine.guidance.inventory import NOTHING, AgentDefinition, Inventory
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.subagents.builtin import known
 from openhands_acp.engine.tool import Errand, ToolError
 from openhands_acp.tools.task import task
 from tests.harness.hands import PlainHands, called, parsed

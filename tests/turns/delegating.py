@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from openhands_acp.engine.inventory import AgentDefinition, Inventory
+from openhands_acp.engine.guidance.inventory import AgentDefinition, Inventory
 from openhands_acp.engine.messages import (
     AssistantMessage,
     Message,

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from openhands_acp.engine.browser import Browser, Open, Sight, Spot, Step, Tab
-from openhands_acp.engine.builtin_agents import BROWSER
 from openhands_acp.engine.messages import ToolMessage
 from openhands_acp.engine.ports import CallChunk
+from openhands_acp.engine.subagents.builtin import BROWSER
 from openhands_acp.engine.web import MovedElsewhere, Page, Unreachable
 from openhands_acp.tools import tools_for
 from openhands_acp.tools.browser import browser_tools

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
-from openhands_acp.engine.budget import Limit, Limits
 from openhands_acp.engine.choices import Choice
 from openhands_acp.engine.events import Usage
 from openhands_acp.engine.ports import Finish
 from openhands_acp.engine.tool import TurnError
+from openhands_acp.engine.usage.budget import Limit, Limits
 from openhands_acp.engine.waiting import Persistence
 from tests.harness.check import Running, TestBackend, agent, transcript
 from tests.harness.choices import FixedChoices

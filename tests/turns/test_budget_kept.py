@@ -12,7 +12,6 @@ import anyio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openhands_acp.engine.budget import Limit, Limits
 from openhands_acp.engine.events import (
     ActionEvent,
     Entry,
@@ -24,6 +23,7 @@ from openhands_acp.engine.events import (
 )
 from openhands_acp.engine.ports import Finish
 from openhands_acp.engine.tool import TurnError
+from openhands_acp.engine.usage.budget import Limit, Limits
 from openhands_acp.engine.waiting import Persistence
 from tests.harness.check import TestBackend, agent
 from tests.harness.editor import allowed

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from openhands_acp.engine.checkpoints.snapshots import Snapshot, SnapshotError, Tell
 from openhands_acp.engine.events import NoticeEvent
-from openhands_acp.engine.snapshots import Snapshot, SnapshotError, Tell
 from openhands_acp.engine.transcript import Transcript
 from openhands_acp.local import snapshot_store
 from openhands_acp.local.snapshots import LocalTaking

@@ -9,12 +9,12 @@ import anyio
 import pytest
 from inline_snapshot import snapshot
 
-from openhands_acp.engine.commands import COMMANDS
+from openhands_acp.engine.commands.table import COMMANDS
 from openhands_acp.engine.events import NoticeEvent
-from openhands_acp.engine.inventory import NOTHING, Inventory, OwnCommand, Skill
+from openhands_acp.engine.guidance.inventory import NOTHING, Inventory, OwnCommand, Skill
 from openhands_acp.engine.messages import Text, UserMessage
 from openhands_acp.engine.paths import AbsPath
-from openhands_acp.engine.servers import RemotePrompt
+from openhands_acp.engine.servers.door import RemotePrompt
 from openhands_acp.engine.tool import TurnError
 from tests.harness.check import Running, TestBackend, agent
 from tests.harness.editor import allowed, dismissed, rejected

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
-from openhands_acp.engine.commands import COMMANDS
+from openhands_acp.engine.commands.table import COMMANDS
 from openhands_acp.engine.messages import SystemMessage
 from tests.harness.editor import allowed, rejected
 from tests.harness.model import say

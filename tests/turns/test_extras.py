@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
-from openhands_acp.engine.budget import Critic, Limit, Limits
 from openhands_acp.engine.events import Usage
 from openhands_acp.engine.messages import AssistantMessage, Image, SystemMessage, Text, UserMessage, plain_text
 from openhands_acp.engine.ports import Finish
 from openhands_acp.engine.tool import TurnError
+from openhands_acp.engine.usage.budget import Critic, Limit, Limits
 from tests.harness.check import Running, TestBackend, agent, transcript
 from tests.harness.editor import allowed
 from tests.harness.model import Answer, ScriptedModel, Step, Wait, call, say

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
-from openhands_acp.engine.servers import RemotePrompt, RemoteResource
+from openhands_acp.engine.servers.door import RemotePrompt, RemoteResource
 from tests.harness.check import agent
 from tests.harness.model import say
 from tests.harness.servers import MemoryServers, tool

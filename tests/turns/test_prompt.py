@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from openhands_acp.engine.budget import Limit, Limits
 from openhands_acp.engine.messages import Image, Part, Text, UserMessage
+from openhands_acp.engine.usage.budget import Limit, Limits
 from tests.harness.check import TestBackend, agent
 from tests.harness.model import ScriptedModel, call, say
 

@@ -12,7 +12,7 @@ from inline_snapshot import snapshot
 from openhands_acp.engine.cards import ShownText
 from openhands_acp.engine.messages import Image, JsonObject
 from openhands_acp.engine.ports import ToolSpec
-from openhands_acp.engine.servers import Progress, RemoteFailure, RemoteResult
+from openhands_acp.engine.servers.door import Progress, RemoteFailure, RemoteResult
 from tests.harness.check import agent, transcript
 from tests.harness.editor import allowed, rejected
 from tests.harness.model import Answer, call, say

@@ -10,12 +10,12 @@ import anyio
 import pytest
 from inline_snapshot import snapshot
 
-from openhands_acp.engine.budget import Limit, Limits
 from openhands_acp.engine.events import UsageEvent
 from openhands_acp.engine.messages import AssistantMessage, JsonObject, SystemMessage, Text, UserMessage
-from openhands_acp.engine.person import Filled, Form, Link
-from openhands_acp.engine.remote_requests import RemoteRequests
-from openhands_acp.engine.servers import Progress, RemoteResult, Sampled, SampleRefused, SampleRequest
+from openhands_acp.engine.person.door import Filled, Form, Link
+from openhands_acp.engine.servers.door import Progress, RemoteResult, Sampled, SampleRefused, SampleRequest
+from openhands_acp.engine.servers.remote_requests import RemoteRequests
+from openhands_acp.engine.usage.budget import Limit, Limits
 from tests.harness.check import TestBackend, agent, transcript
 from tests.harness.editor import NEVER, allowed, dismissed, rejected
 from tests.harness.model import Answer, ScriptedModel, Wait, call, say

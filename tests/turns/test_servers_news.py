@@ -10,7 +10,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from openhands_acp.engine.messages import JsonObject
-from openhands_acp.engine.servers import Progress, RemoteResource, RemoteResult, RemoteTool
+from openhands_acp.engine.servers.door import Progress, RemoteResource, RemoteResult, RemoteTool
 from openhands_acp.engine.tool_events import ToolsChanged
 from tests.harness.check import Running, TestBackend, agent, transcript
 from tests.harness.model import Answer, ScriptedModel, call, say

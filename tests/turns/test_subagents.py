@@ -10,7 +10,7 @@ import anyio
 import pytest
 from inline_snapshot import snapshot
 
-from openhands_acp.engine.inventory import AgentDefinition, Skill
+from openhands_acp.engine.guidance.inventory import AgentDefinition, Skill
 from openhands_acp.engine.messages import SystemMessage, Text, ToolMessage, UserMessage
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.tool import TurnError

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
-from openhands_acp.engine.budget import Limit, Limits
-from openhands_acp.engine.inventory import AgentDefinition, Skill
+from openhands_acp.engine.guidance.inventory import AgentDefinition, Skill
 from openhands_acp.engine.messages import ToolMessage
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.usage.budget import Limit, Limits
 from tests.harness.check import agent, transcript
 from tests.harness.editor import allowed, rejected
 from tests.harness.model import call, say

@@ -8,7 +8,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from openhands_acp.engine.events import Condensation
-from openhands_acp.engine.inventory import AgentDefinition, Inventory
+from openhands_acp.engine.guidance.inventory import AgentDefinition, Inventory
 from tests.harness.check import TestBackend, agent
 from tests.harness.model import ScriptedModel, call, say
 from tests.harness.narrow import narrow

@@ -12,7 +12,7 @@ import anyio.to_thread
 import pytest
 from inline_snapshot import snapshot
 
-from openhands_acp.engine.inventory import Inventory, OwnCommand
+from openhands_acp.engine.guidance.inventory import Inventory, OwnCommand
 from openhands_acp.engine.messages import UserMessage, plain_text
 from openhands_acp.engine.paths import AbsPath
 from tests.harness.check import agent

@@ -1,0 +1,1 @@
+"""Earlier states of the files: kept, compared and gone back to."""

@@ -1,0 +1,1 @@
+"""Slash commands: the table, what a prompt calls, and what each command does."""

@@ -1,0 +1,1 @@
+"""What a model's window holds: how full it is, and how room is made."""

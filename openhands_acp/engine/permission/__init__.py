@@ -1,0 +1,1 @@
+"""Permission: what needs asking, and the wrappers round the doors that ask."""

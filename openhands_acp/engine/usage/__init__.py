@@ -1,0 +1,1 @@
+"""What models used and cost, and the limits to that."""
