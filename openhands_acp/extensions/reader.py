@@ -230,7 +230,9 @@ class _Looking:
             for each in group:
                 first = new.setdefault(each.name, each)
                 if first is not each and each.path is not None:
-                    self.shelf.problem(Path(each.path), f"there is a {kind} {each.name!r} already: {first.path}")
+                    document = self.shelf.document(Path(each.path))
+                    line = document.line_of("name") if document else 1
+                    self.shelf.problem(Path(each.path), f"there is a {kind} {each.name!r} already: {first.path}", line)
             found = {**new, **found}
         return sorted(found.values(), key=lambda each: each.name)
 

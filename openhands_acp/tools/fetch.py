@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
-
 from anyio import to_thread
 from pydantic import BaseModel, ConfigDict, Field
 
 from openhands_acp.engine.cards import Card, ShownText
-from openhands_acp.engine.messages import Image
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.tool import Hands, Tool, ToolError, ToolResult
 from openhands_acp.engine.web import Page, Unreachable
 from openhands_acp.tools.define import RISK_IN_BRIEF, define
-from openhands_acp.tools.images import BadPicture, picture_of
+from openhands_acp.tools.images import BadPicture, checked
 from openhands_acp.tools.long_results import told
 
 DESCRIPTION = """\
@@ -53,7 +50,10 @@ async def _run(args: FetchArgs, hands: Hands) -> ToolResult:
         page = await hands.web.fetch(args.url.strip())
     except Unreachable as error:
         raise ToolError(str(error)) from error
-    images = () if page.image is None else (await to_thread.run_sync(_checked, page.image, page.url),)
+    try:
+        images = () if page.image is None else (await to_thread.run_sync(checked, page.image),)
+    except BadPicture as error:
+        raise ToolError(f"{page.url}: {error}") from error
     text, kept = await told(_in_words(page, args.url), hands)
     return ToolResult(
         text,
@@ -62,17 +62,6 @@ async def _run(args: FetchArgs, hands: Hands) -> ToolResult:
         is_error=page.status >= 400,
         output=kept,
     )
-
-
-def _checked(image: Image, url: str) -> Image:
-    """Return it as what it is, whatever its server calls it. Raises ToolError for one that no provider takes."""
-    try:
-        picture = picture_of(b64decode(image.data))
-    except BadPicture as error:
-        raise ToolError(f"{url}: {error}") from error
-    if picture is None:
-        raise ToolError(f"{url} is said to be an image, and is none that is known here")
-    return Image(picture.mime_type, b64encode(picture.data).decode("ascii"))
 
 
 def _in_words(page: Page, asked: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -84,6 +84,17 @@ def picture_of(data: bytes) -> Picture | None:
     if len(picture.data) > LIMIT:
         raise BadPicture(f"the image is too large as PNG ({len(picture.data) / 1024 / 1024:.1f} MB). {_SMALLER}")
     return picture
+
+
+def checked(image: Image) -> Image:
+    """Return one that came from elsewhere as what it is, whatever it is called there. Raises BadPicture."""
+    try:
+        picture = picture_of(b64decode(image.data, validate=True))
+    except ValueError as error:
+        raise BadPicture("the image is not in base64") from error
+    if picture is None:
+        raise BadPicture("it is said to be an image, and is none that is known here")
+    return Image(picture.mime_type, b64encode(picture.data).decode("ascii"))
 
 
 def _recognised(data: bytes) -> Picture | None:

@@ -6,15 +6,19 @@ Knows no server: `hands.servers` calls it, after asking.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+
+from anyio import to_thread
 
 from openhands_acp.engine.cards import CallKind, Card, ShownText
-from openhands_acp.engine.messages import JsonObject
+from openhands_acp.engine.messages import Image, JsonObject
 from openhands_acp.engine.ports import ToolSpec
 from openhands_acp.engine.servers.door import RemoteFailure, RemoteResult, RemoteTool
 from openhands_acp.engine.spelling import fenced
 from openhands_acp.engine.tool import Hands, Tool, ToolError, ToolResult
 from openhands_acp.engine.toolbox import Unusable
 from openhands_acp.tools.bounds import Bounded
+from openhands_acp.tools.images import BadPicture, checked
 from openhands_acp.tools.long_results import told as told_of
 from openhands_acp.tools.remote_schemas import Arguments, BadSchema, as_json, told
 from openhands_acp.tools.terminal_words import title
@@ -59,11 +63,21 @@ def remote_tool(tool: RemoteTool) -> Tool:
 
 
 async def result_of(result: RemoteResult, hands: Hands) -> ToolResult:
-    """Make a result of a server's, of which what is too long is kept in a file."""
-    text, output = await told_of(result.text, hands)
-    return ToolResult(
-        text, result.shown, (), result.raw_output, is_error=result.is_error, images=result.images, output=output
-    )
+    """Make a result of a server's: what is too long is kept in a file, and what is no image is left out."""
+    images, faults = await to_thread.run_sync(_seen, result.images) if result.images else ((), ())
+    text, output = await told_of("\n".join((result.text, *faults)), hands)
+    return ToolResult(text, result.shown, (), result.raw_output, is_error=result.is_error, images=images, output=output)
+
+
+def _seen(images: Sequence[Image]) -> tuple[tuple[Image, ...], tuple[str, ...]]:
+    """Tell those that a model can be shown from the others, of which it is told why not."""
+    good, faults = list[Image](), list[str]()
+    for image in images:
+        try:
+            good.append(checked(image))
+        except BadPicture as error:
+            faults.append(f"(an image cannot be shown: {error})")
+    return tuple(good), tuple(faults)
 
 
 def title_of(tool: RemoteTool) -> str:

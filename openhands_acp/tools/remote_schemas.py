@@ -15,7 +15,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from openhands_acp.engine.messages import JsonObject, JsonValue
-from openhands_acp.tools.define import RISK
+from openhands_acp.tools.define import RISK_IN_BRIEF
 
 _AT_THE_TOP = ("anyOf", "oneOf", "allOf")
 """What some providers refuse there (OpenAI, Anthropic)."""
@@ -78,7 +78,7 @@ def told(schema: JsonObject, *, risky: bool) -> JsonObject:
     for branch in _branches(schema):
         properties = dict(_mapping(branch.get("properties"))) | properties
     # First, so that an answer cut short by the token limit still carries it.
-    risk: JsonObject = {"security_risk": RISK} if risky and "security_risk" not in properties else {}
+    risk: JsonObject = {"security_risk": RISK_IN_BRIEF} if risky and "security_risk" not in properties else {}
     rest = {key: value for key, value in schema.items() if key not in _NOT_TOLD}
     return {**rest, "type": "object", "properties": {**risk, **properties}}
 

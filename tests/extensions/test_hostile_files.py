@@ -137,8 +137,8 @@ async def test_two_of_one_name_are_told_of_and_the_first_counts(tmp_path: Path) 
     assert [own.text for own in inventory.commands] == ["First."]
     assert [skill.text for skill in inventory.skills] == ["Be good."]
     assert [problem.replace(f"{root}/", "") for problem in inventory.problems] == [
-        ".openhands/skills/good.md: there is a skill 'good' already: .agents/skills/good/SKILL.md",
-        ".openhands/commands/x.md: there is a command 'x' already: .agents/commands/x.md",
+        ".openhands/skills/good.md:1: there is a skill 'good' already: .agents/skills/good/SKILL.md",
+        ".openhands/commands/x.md:1: there is a command 'x' already: .agents/commands/x.md",
     ]
 
 

@@ -118,9 +118,9 @@ async def test_the_projects_come_before_the_persons_and_installed_ones_last(tmp_
         "e": "home/.openhands/skills/installed/e/SKILL.md",
     }
     assert told(inventory, tmp_path) == [
-        f"project/.openhands/skills/a/SKILL.md: there is a skill 'a' already: {tmp_path}/project/.agents/skills/a/SKILL.md",
+        f"project/.openhands/skills/a/SKILL.md:2: there is a skill 'a' already: {tmp_path}/project/.agents/skills/a/SKILL.md",
         *(
-            f"home/.openhands/skills/{name}/SKILL.md: there is a skill '{name}' already: "
+            f"home/.openhands/skills/{name}/SKILL.md:2: there is a skill '{name}' already: "
             f"{tmp_path}/home/.agents/skills/{name}/SKILL.md"
             for name in "abc"
         ),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from openhands_acp.engine.arguments import fitted
 from openhands_acp.engine.messages import JsonObject
-from openhands_acp.tools.define import RISK
+from openhands_acp.tools.define import RISK_IN_BRIEF
 from openhands_acp.tools.remote_schemas import Arguments, BadSchema, told
 
 NAME: JsonObject = {"type": "string", "description": "Whose."}
@@ -22,7 +22,7 @@ PERSON: JsonObject = {
 }
 TOLD: list[tuple[JsonObject, bool, JsonObject]] = [
     (PERSON, False, PERSON),
-    (PERSON, True, {**PERSON, "properties": {"security_risk": RISK, "name": NAME}}),
+    (PERSON, True, {**PERSON, "properties": {"security_risk": RISK_IN_BRIEF, "name": NAME}}),
     ({}, False, {"type": "object", "properties": {}}),
     ({"$schema": "http://json-schema.org/draft-07/schema#", **PERSON}, False, PERSON),
     (

@@ -221,7 +221,7 @@ async def test_one_result_too_long_is_shortened_before_it_is_sent(tmp_path: Path
     async with agent(tmp_path, backend=backend(model, tmp_path)) as running:
         await running.prompt("read it")
         assert told(running) == snapshot("""\
-Compacted the conversation: 9.1k → 3.2k tokens (output that is too long is shortened).
+Compacted the conversation: 9.2k → 3.2k tokens (output that is too long is shortened).
 
 Done.\
 """)
@@ -338,7 +338,7 @@ There is nothing to compact: the conversation has about 2.4k tokens.Done.Compact
 
 Nothing was left out: summing it up failed: The key is wrong. Set another.Compacting the conversation, which has 6.7k tokens…
 
-Compacted the conversation: 6.7k → 2.7k tokens (a summary replaces 3 earlier steps).\
+Compacted the conversation: 6.7k → 2.6k tokens (a summary replaces 3 earlier steps).\
 """)
         assert "in particular: what b is about" in words(model.summaries.requests[1])[0]
         await running.prompt("still there?")
@@ -380,7 +380,7 @@ async def test_the_person_sees_what_fills_the_window(tmp_path: Path) -> None:
 | Your messages | 2 | < 1 % |
 | The agent's messages | 5 | < 1 % |
 | Files that were read and edited | 1.4k | 3 % |
-| Commands and their output | 357 | < 1 % |
+| Commands and their output | 359 | < 1 % |
 | Other calls | 42 | < 1 % |
 | Free | 46k | 91 % |\
 """)

@@ -22,6 +22,8 @@ from tests.turns.serving import CLOSE, CREATE, LIST, READ, asked, backend, quest
 
 pytestmark = pytest.mark.anyio
 
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
 
 async def test_a_tool_of_a_server_is_told_asked_for_and_called(tmp_path: Path) -> None:
     servers = MemoryServers((CREATE, LIST))
@@ -170,7 +172,8 @@ async def test_arguments_that_do_not_fit_are_told_and_nobody_is_asked(
 async def test_what_a_server_says_is_shown_and_passed_on(tmp_path: Path) -> None:
     async def draw(_arguments: JsonObject, progress: Progress) -> RemoteResult:
         await progress("half done")
-        return RemoteResult("a dot", (ShownText("**a dot**"),), (Image("image/png", "aGk="),), raw_output={"dots": 1})
+        images = (Image("image/png", DOT), Image("image/png", "aGk="))
+        return RemoteResult("a dot", (ShownText("**a dot**"),), images, raw_output={"dots": 1})
 
     async def fail(_arguments: JsonObject, _progress: Progress) -> RemoteResult:
         return RemoteResult("no such issue", is_error=True)
@@ -189,7 +192,8 @@ async def test_what_a_server_says_is_shown_and_passed_on(tmp_path: Path) -> None
     async with agent(tmp_path, backend=backend(servers, *answers, mode="always-approve")) as running:
         await running.prompt("go")
         assert results(running) == [
-            "a dot\n(an image was here, which you cannot see: the model that is in use takes no images)",
+            "a dot\n(an image cannot be shown: it is said to be an image, and is none that is known here)\n"
+            "(an image was here, which you cannot see: the model that is in use takes no images)",
             "no such issue",
             "Error: the server ended in the middle of the call; what it did is unknown",
         ]
@@ -201,7 +205,7 @@ async def test_what_a_server_says_is_shown_and_passed_on(tmp_path: Path) -> None
 < usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
 < tool_call_update {"toolCallId": "id11", "status": "in_progress"}
 < tool_call_update {"toolCallId": "id11", "status": "in_progress", "content": [{"type": "content", "content": {"type": "text", "text": "Without arguments."}}, {"type": "content", "content": {"type": "text", "text": "half done"}}]}
-< tool_call_update {"toolCallId": "id11", "status": "completed", "content": [{"type": "content", "content": {"type": "text", "text": "**a dot**"}}, {"type": "content", "content": {"type": "image", "mimeType": "image/png", "data": "aGk="}}], "rawOutput": {"dots": 1}}
+< tool_call_update {"toolCallId": "id11", "status": "completed", "content": [{"type": "content", "content": {"type": "text", "text": "**a dot**"}}, {"type": "content", "content": {"type": "image", "mimeType": "image/png", "data": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="}}], "rawOutput": {"dots": 1}}
 < agent_message_chunk ["id15", "fake/model cannot see images; going on without them. If it can, set `vision = true` in acp.toml."]
 < tool_call {"toolCallId": "id20", "status": "pending", "title": "github: close_issue", "name": "github__close_issue", "kind": "other", "locations": [], "content": []}
 < tool_call_update {"toolCallId": "id20", "status": "pending", "content": [{"type": "content", "content": {"type": "text", "text": "Without arguments."}}], "rawInput": {}}

@@ -269,7 +269,7 @@ Fit, too, but are not added; search for their names to add them:
 | --- | ---: | ---: |
 | System prompt | 4 | < 1 % |
 | Tools, built in (12) | 3.5k | 2 % |
-| Tools of MCP servers (2) | 573 | < 1 % |
+| Tools of MCP servers (2) | 515 | < 1 % |
 | Your messages | 22 | < 1 % |
 | The agent's messages | 2 | < 1 % |
 | Searches | 188 | < 1 % |
