@@ -24,6 +24,8 @@ for look in 1 2 3; do
 done
 """
 """Kills the group, and on Linux what carries the mark, with what that starts meanwhile. It does not carry it itself."""
+ENVIRONMENT = {"LC_ALL": "C"}
+"""Not empty: that is how a process looks which has yet to become its program, and whose mark would be waited for."""
 
 
 @dataclass(slots=True)
@@ -46,7 +48,7 @@ class Watch:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd="/",
-                env={},
+                env=ENVIRONMENT,
                 start_new_session=True,
             )
         except OSError as error:

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from openhands_acp.local.processes import descendants, look
+from openhands_acp.local.watch import ENVIRONMENT
 from tests.bench.figures import REPEATS, Figure, milliseconds
 from tests.bench.server import Json, Line, Server
 from tests.harness.provider import Provider
@@ -107,12 +108,21 @@ def _cancelled(home: Path, reply: Reply, is_under_way: Callable[[Line], object])
     return times
 
 
+def _watches(pid: int) -> bool:
+    """Tell whether it is the shell that watches over what is run: it stays, and has an environment of its own."""
+    own = "".join(f"{name}={value}\0" for name, value in ENVIRONMENT.items())
+    try:
+        return Path(f"/proc/{pid}/environ").read_text(encoding="utf-8") == own
+    except OSError:
+        return False
+
+
 def _end_of_tree(pid: int) -> float:
-    """Return when `pid` had no living descendant any more. Raises TimeoutError."""
+    """Return when nothing that `pid` ran was alive any more. Raises TimeoutError."""
     until = time.perf_counter() + 5
-    while any(look(each) for each in descendants(pid)):
+    while tree := [each for each in descendants(pid) if look(each) and not _watches(each)]:
         if time.perf_counter() > until:
-            raise TimeoutError(f"processes outlive a cancel: {descendants(pid)}")
+            raise TimeoutError(f"processes outlive a cancel: {tree}")
         # They are no children of ours: nothing tells of their end.
         time.sleep(0.001)
     return time.perf_counter()
