@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
-
-import pytest
 
 from openhands_acp.local.processes import children
 from openhands_acp.local.watch import ENVIRONMENT, Watch
 from tests.harness.process import eventually
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="nobody else has /proc")
 def test_it_has_an_environment_so_that_nobody_waits_for_its_program_and_no_mark() -> None:
     before = set(children(os.getpid()))
     watch = Watch("the mark")
