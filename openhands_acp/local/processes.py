@@ -247,7 +247,7 @@ def kill_everything() -> None:
         quiet = 0 if living else quiet + 1
         if living:
             _signal(living, None, signal.SIGKILL)
-            # Blocking is right here: the event loop is over, and they die meanwhile.
+            # Blocking is right here: nothing that the event loop has still counts, and they die meanwhile.
             time.sleep(_STEP)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -69,3 +70,17 @@ def openai(owner: str, *names: str, **facts: Any) -> dict[str, Answer]:
     """What a server that speaks OpenAI's protocol answers; `owner` is whose it says the models are."""
     models = [{"id": name, "object": "model", "owned_by": owner, **facts} for name in names]
     return {"/v1/models": {"object": "list", "data": models}}
+
+
+def dribbles(handler: BaseHTTPRequestHandler) -> None:
+    """Answer without an end, as one that is never quite silent."""
+    handler.send_response(200)
+    handler.end_headers()
+    try:
+        while True:
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+            # Its pace.
+            time.sleep(0.02)
+    except OSError:
+        pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -21,7 +20,7 @@ from openhands_acp.llm.local_servers import (
     models_at,
     window_of,
 )
-from tests.harness.model_server import Answer, ModelServer, ollama, openai
+from tests.harness.model_server import Answer, ModelServer, dribbles, ollama, openai
 from tests.harness.waiting import PATIENCE
 
 """For servers that answer: this machine may be slow."""
@@ -107,19 +106,6 @@ def test_a_model_whose_place_is_known_is_asked_for_by_its_name(
         assert window_of(found, PATIENCE) == window
 
 
-def _dribbles(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.end_headers()
-    try:
-        while True:
-            handler.wfile.write(b" ")
-            handler.wfile.flush()
-            # The pace of a server that is never quite silent.
-            time.sleep(0.02)
-    except OSError:
-        pass
-
-
 def _says_nothing(handler: BaseHTTPRequestHandler) -> None:
     handler.rfile.read(1)
 
@@ -133,7 +119,7 @@ def _says_nothing(handler: BaseHTTPRequestHandler) -> None:
         pytest.param("<html>", id="a page"),
         pytest.param("\x00\xff", id="no text"),
         pytest.param('"' + "x" * 5_000_000 + '"', id="too much"),
-        pytest.param(_dribbles, id="never at an end"),
+        pytest.param(dribbles, id="never at an end"),
         pytest.param(_says_nothing, id="silent"),
     ],
 )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from openhands_acp.llm.provider_limits import address_of, limits_in, questions, 
 from openhands_acp.llm.via_litellm import LiteLLM, ask_for_limits
 from openhands_acp.llm.web import fetched
 from tests.harness import tells_models as telling
-from tests.harness.model_server import ModelServer
+from tests.harness.model_server import ModelServer, dribbles
 from tests.harness.provider import Provider
 from tests.harness.replies import Error, Reply, Reset, Stall, Text
 from tests.harness.waiting import PATIENCE
@@ -222,21 +220,8 @@ def test_whatever_goes_wrong_nothing_is_told(reply: Reply, is_answered: bool) ->
         assert (ask_for_limits(settings), settings.told) == (is_answered, Told())
 
 
-def _dribbles(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.end_headers()
-    try:
-        while True:
-            handler.wfile.write(b" ")
-            handler.wfile.flush()
-            # The pace of a server that is never quite silent.
-            time.sleep(0.02)
-    except OSError:
-        pass
-
-
 def test_who_never_comes_to_an_end_is_not_waited_for() -> None:
-    with ModelServer({"/": _dribbles}) as server, pytest.raises(TimeoutError):
+    with ModelServer({"/": dribbles}) as server, pytest.raises(TimeoutError):
         fetched(f"{server.url}/", {}, 0.2)
     with Provider(tells={"/v1/models": [Stall()]}) as provider:
         asked = questions("openai", "q", provider.url, KEY, {})

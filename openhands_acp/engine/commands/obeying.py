@@ -1,6 +1,6 @@
 """What comes of a prompt that calls a slash command: it is carried out, becomes a prompt for the model, or is answered.
 
-Knows where a command is looked up; what each does, `command_bodies` and `expansions` know.
+Knows where a command is looked up; what each does, `bodies` and `expansions` know.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The table of slash commands that are always there, and what a prompt that begins with a slash calls.
 
-Light, because it is told with each new session; what they do is in `command_bodies`. What people and servers bring
+Light, because it is told with each new session; what they do is in `bodies`. What people and servers bring
 along besides is in `expansions`.
 """
 

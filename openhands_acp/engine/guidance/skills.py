@@ -1,6 +1,6 @@
 """A skill as a model reads it: listed, asked for, and called by the person.
 
-Does not know when a skill counts by itself (`guidance`), nor where it is from.
+Does not know when a skill counts by itself (`telling`), nor where it is from.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Has sub-agents do tasks: each a session of its own, in its own time, several side by side.
 
-Knows neither what binds such a session (`subagent_session`) nor what is seen of it (`subagent_view`).
+Knows neither what binds such a session (`session`) nor what is seen of it (`view`).
 """
 
 from __future__ import annotations
