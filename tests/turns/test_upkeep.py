@@ -105,6 +105,22 @@ async def test_commands_work_where_the_key_cannot_be_had(machine: Machine) -> No
         assert it.model.requests == []
 
 
+async def test_commands_work_in_an_open_session_whose_model_nobody_configures_any_more(machine: Machine) -> None:
+    settings = machine.root / "home/acp.toml"
+    settings.write_text('local_servers = []\ntitles = false\nmodel = "openai/x"\napi_key = "sk-none"\n')
+    async with window(machine, chosen=None) as it:
+        await it.new()
+        settings.write_text("local_servers = []\ntitles = false\n")
+        # Who wants another session is told what to set, and those that are there go on.
+        refused = await it.editor.request("session/new", cwd=str(machine.project), mcpServers=[])
+        assert refused["message"] == "Authentication required: no model is set"
+        answers = list[str]()
+        for typed in ("/help", "/status", "/context", "/cost", "/mode plan", "/permissions", "/doctor", "/undo"):
+            await it.prompt(typed)
+            answers.append(said(it))
+        assert (len(set(answers)), it.model.requests) == (len(answers), [])
+
+
 async def test_a_session_needs_a_model_that_is_configured(machine: Machine) -> None:
     async with window(machine, chosen=None) as it:
         refused = await it.editor.request("session/new", cwd=str(machine.project), mcpServers=[])
