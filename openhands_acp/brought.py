@@ -166,7 +166,6 @@ class SessionHooks:
     _hooks: Runner | None = None
     _early: list[_Asked] = field(default_factory=list[_Asked])
     """A first turn may ask before the session is served."""
-    _has_ended: bool = False
     _served_or_ended: anyio.Event = field(default_factory=anyio.Event)
 
     async def run(self, hook: Hook, payload: JsonObject) -> Ran:
@@ -176,7 +175,7 @@ class SessionHooks:
     def begin(self, hook: Hook, payload: JsonObject, ended: Callable[[Ran], None]) -> None:
         if self.behind is not None:
             self.behind.start_soon(self._run_on, hook, payload, ended)
-        elif not self._has_ended:
+        elif not self._served_or_ended.is_set():
             self._early.append((hook, payload, ended))
 
     def run_in(self, behind: TaskGroup) -> None:
@@ -190,7 +189,7 @@ class SessionHooks:
         ended(await self.run(hook, payload))
 
     def end(self) -> None:
-        self.behind, self._has_ended = None, True
+        self.behind = None
         self._served_or_ended.set()
 
     async def served_in(self) -> TaskGroup | None:
@@ -211,9 +210,15 @@ class Brought:
     _reader: Reader | None = None
     _scope: anyio.CancelScope | None = None
     _ended: anyio.Event = field(default_factory=anyio.Event)
+    _looking: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def look_around(self) -> Inventory:
         """Look at what there is now; servers that are new are connected from now on, those that are gone end."""
+        # One after the other: a look from before something was trusted is not to come in after one from behind it.
+        async with self._looking:
+            return await self._look()
+
+    async def _look(self) -> Inventory:
         self._reader = self._reader or await anyio.to_thread.run_sync(self._open_reader)
         inventory = await self._reader.look(self.around.covers)
         files = list(self._files(inventory))
@@ -225,11 +230,8 @@ class Brought:
         found, withheld = await anyio.to_thread.run_sync(self._read, files, environ)
         self.servers.configure(found.servers)
         self._learn(found.servers)
-        return replace(
-            inventory,
-            problems=(*inventory.problems, *found.problems),
-            withheld=(*inventory.withheld, *withheld),
-        )
+        problems, withheld = [*inventory.problems, *found.problems], [*inventory.withheld, *withheld]
+        return replace(inventory, problems=tuple(problems), withheld=tuple(withheld))
 
     async def rules_near(self, paths: tuple[AbsPath, ...]) -> tuple[Instruction, ...]:
         """Look for the rules of the folders that files are in."""
