@@ -18,7 +18,7 @@ BEFORE = "hello world\n"
 SLEEP = "sleep 299.71"
 COMMANDS = [
     *("help", "title", "model", "mode", "confirm", "permissions", "status", "cost"),
-    *("context", "mcp", "skills", "agents", "compact", "ask", "goal", "init", "review"),
+    *("context", "mcp", "skills", "agents", "compact", "clear", "rewind", "ask", "goal", "init", "review"),
     *("undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"),
 ]
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 __all__ = ["machine"]
 
 EVERY = (
-    "help mode model confirm compact context cost undo redo diff checkpoints restore permissions mcp skills agents ask "
+    "help mode model confirm compact clear rewind context cost undo redo diff checkpoints restore permissions mcp skills agents ask "
     "goal title fork export init review doctor status"
 ).split()
 WORK = {"ask": "/ask why?", "goal": "/goal it works", "init": "/init", "review": "/review"}

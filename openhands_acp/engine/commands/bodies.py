@@ -10,7 +10,7 @@ from typing import Protocol
 
 from openhands_acp.engine.checkpoints import undo
 from openhands_acp.engine.choices import Choices
-from openhands_acp.engine.commands import asking, goal, ready_prompts
+from openhands_acp.engine.commands import asking, goal, ready_prompts, rewinding
 from openhands_acp.engine.commands import context as context_commands
 from openhands_acp.engine.commands import mcp as mcp_command
 from openhands_acp.engine.commands import model as model_command
@@ -108,6 +108,8 @@ BODIES: Mapping[str, Callable[[Conversation, str], Awaitable[str]]] = {
     "skills": skills_command.skills,
     "agents": _agents,
     "compact": context_commands.compact,
+    "clear": rewinding.clear,
+    "rewind": rewinding.rewind,
     "ask": asking.ask,
     "goal": goal.goal,
     "undo": undo_commands.undo,

@@ -43,7 +43,7 @@ async def compact(session: Session, hint: str) -> str:
 async def context(session: Session, _argument: str) -> str:
     """Show what fills the window, as estimated. Asks no model, and nobody else."""
     system = await preparing.previewed(session)
-    now = await _measured(session, system)
+    now = await measured(session, system)
     rows = [(name, now.tokens_of(weight)) for name, weight in _weights(session, system) if weight]
     whole = now.window or now.tokens
     lines = [f"| {name} | {in_words(tokens)} | {_percent(tokens, whole)} |" for name, tokens in rows]
@@ -54,7 +54,8 @@ async def context(session: Session, _argument: str) -> str:
     return "\n".join([_title(session, now), "", *head, *lines, *_saved(session, now)])
 
 
-async def _measured(session: Session, system: SystemMessage) -> Gauge:
+async def measured(session: Session, system: SystemMessage) -> Gauge:
+    """Estimate how full the window is, also where the model cannot be opened."""
     try:
         llm = await session.open_llm()
         window = session.windows.get(llm.model, llm.context_window)

@@ -37,6 +37,8 @@ COMMANDS = (
     SlashCommand("skills", "List the skills and rules that count here, and where they are from"),
     SlashCommand("agents", "List the sub-agents that the agent can hand work to"),
     SlashCommand("compact", "Have older parts of the conversation summed up now", hint="WHAT MATTERS"),
+    SlashCommand("clear", "Have the model forget what was said; you keep seeing it"),
+    SlashCommand("rewind", "Take the conversation back to before a prompt, or list the prompts", hint="NUMBER"),
     SlashCommand("ask", "Ask something aside, which leaves no trace in the conversation", hint="QUESTION"),
     SlashCommand("goal", "Work until a goal is reached, judged after each of at most 10 rounds", hint="TEXT"),
     SlashCommand("init", "Write an AGENTS.md for this project, or bring it up to date", "WHAT MATTERS", is_work=True),

@@ -147,10 +147,14 @@ async def _persons_own(session: Session, target: Listed) -> tuple[frozenset[AbsP
 
 
 def _line(item: Listed) -> str:
-    at, now = item.at.astimezone(), datetime.now(UTC).astimezone()
-    when = f"{at:%H:%M}" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M}"
     changed = "cut short" if item.changed is None else _files(item.changed)
-    return f"- `{item.id}` {when}, before **{item.title}** ({changed})"
+    return f"- `{item.id}` {clock(item.at)}, before **{item.title}** ({changed})"
+
+
+def clock(at: datetime) -> str:
+    """Say when something was, as this machine's clock has it; the day only if it was another."""
+    here = at.astimezone()
+    return f"{here:%H:%M}" if here.date() == datetime.now(UTC).astimezone().date() else f"{here:%Y-%m-%d %H:%M}"
 
 
 def _files(count: int) -> str:
