@@ -20,15 +20,17 @@ STOP: Final = "</function"
 Piece: TypeAlias = TextChunk | CallChunk
 Where: TypeAlias = Literal["text", "call", "value", "behind"]
 
-_OPENING = re.compile(r"(?:(?<![^\n])[ \t]*(?:```\w*|<tool_call>)\s*)?(?<!`)<function\s*=\s*(?P<name>[\w.-]{1,64})\s*>")
+_OPENING = re.compile(
+    r"(?:(?<![^\n])[ \t]*(?:```\w*|<tool_call>)\s*)?(?<!`)<function[ \t]*=[ \t]*(?P<name>[\w.-]{1,64})[ \t]*>"
+)
 _MAYBE_OPENING = re.compile(r"\s{0,9}(?:`{1,3}\w*|```\w*\s{1,9}|<tool_call>\s{0,9})?(?:<[^<>\n]{0,80})?\Z")
-"""The end of a text that may be the begin of `_OPENING`, with the blanks in front of it."""
-_PARAMETER = re.compile(r"<parameter(?:\s*=|\s+name\s*=)\s*[\"']?(?P<key>\w+)[\"']?\s*>")
+"""The end of a text that may be the begin of `_OPENING`, with the blanks in front of it: a tag is on one line."""
+_PARAMETER = re.compile(r"<parameter(?:[ \t]*=|[ \t]+name[ \t]*=)[ \t]*[\"']?(?P<key>\w+)[\"']?[ \t]*>")
 _END = re.compile(r"</function\s*>?")
 _BEHIND = re.compile(r"(?:\s|```|</tool_call>)*")
-_UNCLOSED = re.compile(r"<parameter\s*=\s*(?P<value>[^<>\n]*)(?=</|\n|\Z)(?:</parameter\s*>)?")
+_UNCLOSED = re.compile(r"<parameter[ \t]*=[ \t]*(?P<value>[^<>\n]*)(?=</|\n|\Z)(?:</parameter[ \t]*>)?")
 """`<parameter=ls -la</parameter>` and `<parameter=path=a.txt</parameter>`, as Qwen2.5-Coder-1.5B writes them."""
-_OWN_TAG = re.compile(r"<(?P<key>\w+)(?:\s*=\s*(?P<inside>[^<>\n]*))?>")
+_OWN_TAG = re.compile(r"<(?P<key>\w+)(?:[ \t]*=[ \t]*(?P<inside>[^<>\n]*))?>")
 """`<path>a.txt</path>` and `<path=a.txt>`."""
 _TAG_BEGUN = re.compile(r"<[^<>\n]{0,2000}(?:<[^<>\n]{0,80})?\Z")
 
@@ -53,7 +55,7 @@ class FunctionTags:
         self._rest = ""
         """What came and is not decided yet."""
         self._before = "\n"
-        """The last character that was text."""
+        """Of the line that text ended in, its end: the last that is no blank, and whether one is behind it."""
         self._known: Mapping[str, JsonObject] = {}
         """Arguments of the open call's tool."""
         self._needed: Sequence[str] = ()
@@ -102,28 +104,30 @@ class FunctionTags:
     # ---------------------------------------------------------------- outside of calls
 
     def _read_text(self, *, is_end: bool) -> Iterator[Piece]:
-        # With the character before it, for what counts only at the begin of a line.
-        seen = self._before + self._rest
-        opening = next((match for match in _OPENING.finditer(seen, 1) if self._is_call(match, seen)), None)
+        # With what is before it, for what counts only at the begin of a line.
+        seen, begin = self._before + self._rest, len(self._before)
+        opening = next((match for match in _OPENING.finditer(seen, begin) if self._is_call(match, seen)), None)
         if opening is not None:
             # Blank lines in front of a call are nobody's text.
-            yield from self._as_text(seen[1 : opening.start()].rstrip())
+            yield from self._as_text(seen[begin : opening.start()].rstrip())
             self._rest = seen[opening.end() :]
             yield from self._open(opening["name"])
             return
-        maybe = None if is_end else _MAYBE_OPENING.search(seen, 1)
+        maybe = None if is_end else _MAYBE_OPENING.search(seen, begin)
         until = maybe.start() if maybe else len(seen)
         self._rest = seen[until:]
-        yield from self._as_text(seen[1:until])
+        yield from self._as_text(seen[begin:until])
 
     def _is_call(self, opening: re.Match[str], seen: str) -> bool:
         """Believe an unknown name only at the begin of a line: in a sentence it is about calls, and none."""
-        line = seen[seen.rfind("\n", 0, opening.start("name")) + 1 : opening.start("name")]
-        return opening["name"] in self._properties or not line.partition("<function")[0].strip()
+        line = seen[seen.rfind("\n", 0, opening.start()) + 1 : opening.start()]
+        return opening["name"] in self._properties or not line.strip()
 
     def _as_text(self, text: str) -> Iterator[Piece]:
         if text:
-            self._before = text[-1]
+            line = (self._before + text).rpartition("\n")[2]
+            words = line.rstrip()
+            self._before = words[-1] + line[len(words) :][:1] if words else "\n"
             yield TextChunk(text)
 
     def _open(self, name: str) -> Iterator[Piece]:
@@ -171,7 +175,8 @@ class FunctionTags:
     def _read_object(self, *, is_end: bool) -> Iterator[Piece]:
         """Read arguments that are one JSON object, as Llama writes them in this tag."""
         end = _END.search(self._rest)
-        if end is None and not is_end:
+        # An end tag that is not whole is not taken: what is still to come of it is no text behind the call.
+        if not is_end and (end is None or (end.end() == len(self._rest) and not end[0].endswith(">"))):
             return
         body = self._rest[: end.start() if end else len(self._rest)].strip()
         self._rest, self._where = self._rest[end.end() if end else len(self._rest) :], "behind"
@@ -222,7 +227,7 @@ class FunctionTags:
             # The line end behind the tag is not the value's, nor is the one before its end tag.
             self._rest = self._rest.removeprefix("\n")
             self._is_value_begun = True
-        if end := self._end_of_value().search(self._rest):
+        if end := self._end_of_value(is_end=is_end).search(self._rest):
             value, self._rest = self._rest[: end.start()], self._rest[end.end() :]
             yield from self._close_value(value)
             return
@@ -231,11 +236,13 @@ class FunctionTags:
         value, self._rest = self._rest[:until], self._rest[until:]
         yield from self._more(value.removesuffix("\n") if is_end else value)
 
-    def _end_of_value(self) -> re.Pattern[str]:
+    def _end_of_value(self, *, is_end: bool) -> re.Pattern[str]:
         """Match its end tag, or where that was left out, the place in front of what can only come behind it."""
+        # Whether it is this tag, only what comes next tells.
+        function = r"</function\b" if is_end else r"</function\W"
         keys = "|".join(map(re.escape, self._known)) or "(?!)"
         own = re.escape(self._keys[-1])
-        return re.compile(rf"\n?(?:</parameter\s*>|</{own}>|(?=</function\b))|\n(?=<parameter=(?:{keys})>)")
+        return re.compile(rf"\n?(?:</parameter\s*>|</{own}>|(?={function}))|\n(?=<parameter=(?:{keys})>)")
 
     def _more(self, value: str) -> Iterator[Piece]:
         if not self._is_streamed:

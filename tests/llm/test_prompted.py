@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
@@ -139,6 +139,7 @@ TAGS = st.sampled_from(
 )
 
 
+@example(f"<function=terminal>{{{CALL}{CALL}", 3)
 @given(st.lists(TAGS, max_size=12).map("".join), st.integers(1, 20))
 def test_cuts_do_not_matter_and_nothing_raises(text: str, size: int) -> None:
     assert read(text, size) == read(text, 1)
