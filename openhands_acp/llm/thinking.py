@@ -101,11 +101,16 @@ def claude_in(
 
 
 def _has_strangers(messages: Iterable[Message]) -> bool:
-    """Tell whether an answer since the person last spoke is another model's."""
-    found = False
+    """Tell whether an answer in the running round is another model's.
+
+    What the person says behind results of calls, in the middle of a turn or after one that was cut short, is sent in
+    one message with them: the round goes on. An answer that was cut off in its thought is not sent at all.
+    """
+    found = waits_for_answer = False
     for message in messages:
-        if isinstance(message, UserMessage):
+        if isinstance(message, AssistantMessage) and (message.calls or message.text.strip()):
+            waits_for_answer = bool(message.calls)
+            found = found or (waits_for_answer and not is_own(message.blocks, CLAUDE))
+        elif isinstance(message, UserMessage) and not waits_for_answer:
             found = False
-        elif isinstance(message, AssistantMessage) and message.calls:
-            found = found or not is_own(message.blocks, CLAUDE)
     return found

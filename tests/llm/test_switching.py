@@ -48,6 +48,25 @@ async def test_a_conversation_goes_on_with_another_model(before: str, after: str
         assert found(sent[at], SEALS[after][boundary:]) == ([] if is_off else SEALS[after][boundary:at])
 
 
+@pytest.mark.parametrize("after", FAMILIES)
+@pytest.mark.parametrize("before", FAMILIES)
+async def test_what_is_said_behind_results_that_nobody_answered_is_answered_by_another(before: str, after: str) -> None:
+    """As where the process was killed, or where the person steers; the provider's validators are strict."""
+    with Provider(*ROUND) as provider:
+        conversing = Conversing(provider)
+        await conversing.step(before)
+        conversing.ask("and now?")
+        await conversing.step(after)
+        await conversing.step(after)
+        conversing.ask("sure?")
+        await conversing.step(after)
+        own = [found(conversing.sent(at), SEALS[after]) for at in (2, 3)]
+    first = 0 if before == after else 1
+    # Claude thinks again from the next round on.
+    is_off = after == ANTHROPIC != before
+    assert own == [[] if is_off else SEALS[after][first:2], SEALS[after][first:]]
+
+
 @pytest.mark.parametrize("other", FAMILIES)
 @pytest.mark.parametrize("model", FAMILIES)
 async def test_a_model_that_comes_back_reads_its_own_thoughts_and_no_others(model: str, other: str) -> None:
