@@ -5,22 +5,23 @@ Knows both stores and puts them into one list; knows nothing of sessions that ar
 
 from __future__ import annotations
 
-import base64
-import json
-import os
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from uuid import UUID
 
 import anyio.to_thread
 
 from openhands_acp.acp.sessions import BadCursor, InUse, Kept, Listed, NotKept, OnlyRead
 from openhands_acp.engine.events import Entry, SystemPromptEvent
 from openhands_acp.engine.ports import Taken
-from openhands_acp.store import library as store
-from openhands_acp.store.library import Library, NoSuchSession, Summary, UnreadableSession
-from openhands_acp.store.openhands import conversations, folder_of, read_conversation
+from openhands_acp.engine.session_ports import folded
+from openhands_acp.store import listing as store
+from openhands_acp.store.library import Library, NoSuchSession, UnreadableSession
+from openhands_acp.store.listing import IsIn, Key, Summary, is_name
+from openhands_acp.store.openhands import folder_of, names, newest, read_conversation
+
+_SHOWN_CANDIDATES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +46,17 @@ class Archive:
         """Delete one of ours, if there is one of this id. Raises InUse and OnlyRead."""
         await anyio.to_thread.run_sync(self._delete, session_id)
 
-    async def copied(self, entries: tuple[Entry, ...], session_id: str) -> tuple[Entry, ...]:
-        return await anyio.to_thread.run_sync(self.library.copied, entries, session_id)
+    async def copied(self, entries: tuple[Entry, ...], session_id: str) -> Kept:
+        return await anyio.to_thread.run_sync(self._copied, entries, session_id)
 
     async def latest(self, cwd: str) -> str | None:
-        """Return the newest conversation in a folder, or anywhere if there is none in it."""
-        for where in (cwd, None):
-            page, _ = await self.listed(where, None)
-            if page:
-                return page[0].session_id
-        return None
+        """Return the newest conversation in a folder, if there is one."""
+        page, _ = await self.listed(cwd, None)
+        return page[0].session_id if page else None
 
-    async def found(self, start: str) -> str:
-        """Return the id that begins like this, as lists show it; `start` itself if none or several do."""
-        cursor: str | None = None
-        found: set[str] = set()
-        while True:
-            page, cursor = await self.listed(None, cursor)
-            found |= {listed.session_id for listed in page if listed.session_id.startswith(start)}
-            if cursor is None or len(found) > 1:
-                return found.pop() if len(found) == 1 else start
+    async def found(self, written: str) -> str:
+        """Return the id that a person meant: one, or the beginning of one. Raises NotKept."""
+        return await anyio.to_thread.run_sync(self._found, written)
 
     def _kept(self, session_id: str) -> Kept:
         try:
@@ -74,18 +66,31 @@ class Archive:
         except UnreadableSession as error:
             raise NotKept(str(error)) from error
         else:
-            return Kept(tuple(stored.entries), stored.notes, stored)
+            return Kept(tuple(stored.entries), stored.notes, stored, stored.owner, folded(stored.entries))
         try:
             foreign = read_conversation(self.conversations, session_id)
         except (NoSuchSession, UnreadableSession) as error:
-            raise NotKept(f"there is no session {session_id[:100]!r} on this machine") from error
+            raise NotKept(self._spelt_otherwise(session_id) or _no_session(session_id)) from error
         # Their prompt speaks of their tools: ours is written when the conversation goes on.
-        entries = [entry for entry in foreign.entries if not isinstance(entry.event, SystemPromptEvent)]
-        return Kept(tuple(entries), foreign.notes)
+        entries = tuple([entry for entry in foreign.entries if not isinstance(entry.event, SystemPromptEvent)])
+        return Kept(entries, foreign.notes, folded=folded(entries))
+
+    def _copied(self, entries: tuple[Entry, ...], session_id: str) -> Kept:
+        history = self.library.copied(entries, session_id)
+        return Kept(history, folded=folded(history))
+
+    def _spelt_otherwise(self, session_id: str) -> str | None:
+        """Say how the id is written that this one means: a client would go on to call the session by another name."""
+        try:
+            meant = str(UUID(session_id))
+        except ValueError:
+            return None
+        is_there = self.library.has(meant) or folder_of(self.conversations, meant) is not None
+        return f"the ID of this session is written {meant}" if is_there and meant != session_id else None
 
     def _delete(self, session_id: str) -> None:
         theirs = folder_of(self.conversations, session_id)
-        if theirs is not None and not self._is_ours(session_id):
+        if theirs is not None and not self.library.has(session_id):
             raise OnlyRead(f"it is only read here, and never deleted; its folder is {theirs}")
         try:
             self.library.delete(session_id)
@@ -95,43 +100,38 @@ class Archive:
             # Whatever it is called, it is not there afterwards.
             return
 
-    def _is_ours(self, session_id: str) -> bool:
-        """Tell it of an id that a list gave out: one of theirs that was continued here is ours, too."""
-        return (self.folder / session_id.replace("-", "")).is_dir()
-
     def _listed(self, cwd: str | None, cursor: str | None) -> tuple[list[Listed], str | None]:
-        cwd = cwd and os.path.normpath(cwd)
-        inner, since = _read(cursor) if cursor is not None else (None, None)
         try:
-            ours, following = self.library.page(cwd, inner)
+            page, following = self.library.page(cwd, cursor, self._theirs)
         except store.BadCursor as error:
             raise BadCursor from error
-        # Theirs come between ours by their time: each page takes those down to its own last one.
-        until = ours[-1].updated_at if ours and following else None
-        theirs = [
-            summary
-            for summary in conversations(self.conversations)
-            if (cwd is None or summary.roots[:1] == (cwd,))
-            and (since is None or summary.updated_at < since)
-            and (until is None or summary.updated_at >= until)
-            and not self._is_ours(summary.session_id)
-        ]
-        page = sorted([*ours, *theirs], key=lambda summary: summary.updated_at, reverse=True)
-        return [_listed(summary) for summary in page], _write(following, until) if following and until else None
+        return [_listed(summary) for summary in page], following
+
+    def _theirs(self, is_in: IsIn, start: Key | None) -> Iterator[tuple[Key, Summary]]:
+        """Yield OpenHands' as a `Listing`; one that was continued here is ours."""
+        for key, summary in newest(self.conversations, is_in, start):
+            if not self.library.has(summary.session_id):
+                yield key, summary
+
+    def _found(self, written: str) -> str:
+        wanted = written.replace("-", "").lower()
+        known = {*self.library.names(), *names(self.conversations)}
+        ids = [str(UUID(name)) for name in known if wanted and name.startswith(wanted) and is_name(name)]
+        found = sorted(each for each in ids if self.library.has(each) or folder_of(self.conversations, each))
+        match found:
+            case [session_id]:
+                return session_id
+            case []:
+                raise NotKept(_no_session(written))
+            case _:
+                some = ", ".join(found[:_SHOWN_CANDIDATES])
+                more = f" and {len(found) - _SHOWN_CANDIDATES} more" if len(found) > _SHOWN_CANDIDATES else ""
+                raise NotKept(f"{written!r} is the beginning of {len(found)} sessions: {some}{more}")
 
 
 def _listed(summary: Summary) -> Listed:
     return Listed(summary.session_id, summary.roots, summary.title, summary.updated_at, summary.messages)
 
 
-def _write(inner: str, since: datetime) -> str:
-    return base64.urlsafe_b64encode(json.dumps([inner, since.isoformat()]).encode()).decode()
-
-
-def _read(cursor: str) -> tuple[str, datetime]:
-    try:
-        value: Any = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        inner, since = cast("list[Any]", value)
-        return str(inner), datetime.fromisoformat(since)
-    except (ValueError, TypeError) as error:
-        raise BadCursor from error
+def _no_session(session_id: str) -> str:
+    return f"there is no session {session_id[:100]!r} on this machine (one that was never prompted is not kept)"

@@ -113,7 +113,7 @@ class Backend:
     async def kept(self, session_id: str) -> Kept:
         return await self._archive().kept(session_id)
 
-    async def copied(self, entries: tuple[Entry, ...], session_id: str) -> tuple[Entry, ...]:
+    async def copied(self, entries: tuple[Entry, ...], session_id: str) -> Kept:
         return await self._archive().copied(entries, session_id)
 
     async def listed(self, cwd: str | None, cursor: str | None) -> tuple[list[Listed], str | None]:
@@ -183,16 +183,14 @@ class Backend:
             open_kit=cache(_open_kit),
             describe=describe,
             open_snapshots=lambda: self._open_snapshots(started),
-            open_subagent=Library(self._sessions()).subagents(started.session_id, _telling(editor)),
+            open_subagent=Library(self._sessions()).subagents(started.session_id),
             open_terminals=lambda: self._workshop().terminals(settings, editor, outputs),
             outputs=AbsPath(str(outputs)),
             keep=_keep,
             windows=self._windows,
             waiting=self._waiting,
         )
-        history = kept.entries if kept else ()
-        beginning = Beginning(settings.limits, history, settings.persistence, settings.critic, settings.limits_of)
-        return Session(started, ports, tools, beginning)
+        return Session(started, ports, tools, _beginning(settings, kept or Kept(())))
 
     def _open_snapshots(self, started: ConversationStarted) -> Snapshots:
         # Late: a process in which nobody has prompted yet needs no database.
@@ -326,21 +324,33 @@ class Backend:
         return self._models.levels(model)
 
 
+def _beginning(settings: Settings, kept: Kept) -> Beginning:
+    return Beginning(
+        settings.limits,
+        kept.entries,
+        settings.persistence,
+        settings.critic,
+        settings.limits_of,
+        kept.owner,
+        kept.folded,
+    )
+
+
 def _telling(editor: EditorPorts) -> Callable[[str], None]:
-    """Return what tells the person that a journal cannot be written, from whichever thread."""
+    """Return what tells the person whether a journal can be written, from whichever thread."""
 
     def tell(sentence: str) -> None:
         logger.warning("%s", sentence)
         editor.publish(NoticeEvent(str(uuid4()), "text", sentence))
 
-    def on_failure(sentence: str) -> None:
+    def tell_from_anywhere(sentence: str) -> None:
         try:
             anyio.from_thread.run_sync(tell, sentence)
         except RuntimeError:
             # Not in the thread that syncs: this is the loop itself.
             tell(sentence)
 
-    return on_failure
+    return tell_from_anywhere
 
 
 async def _keep(folder: AbsPath, name: str, text: str) -> KeptOutput | None:

@@ -5,20 +5,25 @@ Knows the stores and how sessions are shown; knows nothing of sessions that are 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import anyio.to_thread
 
+from openhands_acp.acp.sessions import Kept
 from openhands_acp.engine.events import ConversationStateUpdateEvent, Entry
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Taken
 from openhands_acp.engine.upkeep import Finding, NotDone
 from openhands_acp.options import Options
 from openhands_acp.settings import load_settings
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class SessionUpkeep:
     session_id: str
     home: Callable[[], Path]
     options: Options
-    copied: Callable[[tuple[Entry, ...], str], Awaitable[tuple[Entry, ...]]]
+    copied: Callable[[tuple[Entry, ...], str], Awaitable[Kept]]
     """Gives a conversation files of its own, under an id."""
 
     async def examine(self) -> Sequence[Finding]:
@@ -39,7 +44,7 @@ class SessionUpkeep:
 
     async def copy(self, entries: Sequence[Entry], title: str) -> str:
         copy_id = str(uuid4())
-        history = await self.copied(tuple(entries), copy_id)
+        history = (await self.copied(tuple(entries), copy_id)).entries
         named = Entry(str(uuid4()), history[-1].timestamp, ConversationStateUpdateEvent("title", title))
         await anyio.to_thread.run_sync(self._write, copy_id, (*history, named))
         return copy_id
@@ -62,16 +67,17 @@ class SessionUpkeep:
     def _write(self, session_id: str, entries: Sequence[Entry]) -> None:
         from openhands_acp.store.library import Library
 
-        failures: list[str] = []
-        journal = Library(self.home() / "acp" / "sessions").journal(session_id, failures.append)
+        library = Library(self.home() / "acp" / "sessions")
+        journal = library.journal(session_id, logger.warning)
         try:
-            for entry in entries:
-                journal.append(entry)
-            journal.claim()
-            journal.sync()
+            journal.keep(entries)
         except Taken as taken:
             raise NotDone(str(taken)) from taken
+        except OSError as error:
+            journal.close()
+            with suppress(OSError, Taken):
+                # What the disk took of it: files that it names, and the folder.
+                library.delete(session_id)
+            raise NotDone(f"the copy cannot be saved: {error.strerror}") from error
         finally:
             journal.close()
-        if failures:
-            raise NotDone(failures[0].rstrip("."))

@@ -108,10 +108,11 @@ def test_a_command_line_is_understood(line: str, capsys: pytest.CaptureFixture[s
         case ["openhands-acp", *words]:
             understood(words, capsys)
         case ["toad", "acp", command, _folder, "-t", _title]:
-            understood(shlex.split(command)[1:], capsys)
-            assert f'toad acp "{command}"' in (ROOT / "editor-configs/toad.sh").read_text(encoding="utf-8")
+            program, *options = shlex.split(command)
+            understood(options, capsys)
+            assert f'toad acp "{program}"' in (ROOT / "editor-configs/toad.sh").read_text(encoding="utf-8")
         case ["acpx", *words]:
-            assert [word for word in words if word.startswith("-")] in ([], ["--approve-all"])
+            assert [word for word in words if word.startswith("-")] in ([], ["--approve-all"], ["--resume-session"])
         case words:
             assert words in (
                 ["pip", "install", "."],
@@ -173,7 +174,8 @@ def test_make_targets_in_the_text_exist() -> None:
 def test_every_option_is_explained_and_none_is_invented(capsys: pytest.CaptureFixture[str]) -> None:
     named = {option for words in inline(README) for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", words)}
     ours = options_of("acp", capsys)
-    assert named - ours - options_of("demo", capsys) == {"--approve-all"}  # acpx's
+    others = options_of("demo", capsys) | options_of("sessions", capsys)
+    assert named - ours - others == {"--approve-all"}  # acpx's
     assert ours - named == {"--help", "--setup"}
 
 

@@ -15,6 +15,7 @@ import anyio.to_thread
 from openhands_acp.acp.clients import Client
 from openhands_acp.acp.connection import auth_methods
 from openhands_acp.acp.content import to_prompt
+from openhands_acp.acp.opened import Opened
 from openhands_acp.acp.schema import (
     Authenticate,
     KeptSession,
@@ -27,16 +28,18 @@ from openhands_acp.acp.schema import (
     read,
 )
 from openhands_acp.acp.sessions import (
+    NOT_FOUND,
     Backend,
     BadCursor,
     Defaults,
     InUse,
     Listed,
     NotConfigured,
+    NotKept,
     OnlyRead,
-    Opened,
     Place,
     Sessions,
+    cannot_be_opened,
 )
 from openhands_acp.engine.choices import Refused
 from openhands_acp.engine.events import Condensation, ConversationStateUpdateEvent, Durable, Entry, UsageEvent
@@ -44,12 +47,13 @@ from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Taken
 from openhands_acp.engine.session import Session, Turn
 from openhands_acp.engine.usage.cost import Used
-from openhands_acp.rpc.errors import INVALID_PARAMS, INVALID_REQUEST, RpcError
+from openhands_acp.rpc.errors import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, RpcError
 from openhands_acp.rpc.json import JsonObject
 from openhands_acp.rpc.peer import Call, Peer, Reply, done
 
 AUTH_REQUIRED = -32000
 
+_MOVED = "; if the project was moved, `openhands-acp --resume {}` goes on with the session in its new place"
 _ANNOUNCE_DELAY = 0.05
 """Seconds after the answer to session/new: Zed drops what comes before it has registered the session (zed#60199)."""
 
@@ -76,7 +80,11 @@ class Agent:
     async def new_session(self, call: Call, params: JsonObject) -> Reply:
         request = read(NewSession, params)
         place, defaults = _place(request), self._defaults()
-        if wanted := await self._backend.to_resume(place.roots[0]):
+        try:
+            wanted = await self._backend.to_resume(place.roots[0])
+        except NotKept as reason:
+            raise cannot_be_opened(reason) from reason
+        if wanted:
             async with call.carried_through():
                 opened = await self._sessions.take_up(wanted, place, defaults)
         else:
@@ -90,9 +98,10 @@ class Agent:
     async def load_session(self, call: Call, params: JsonObject) -> Reply:
         opened = await self._taken_up(call, read(KeptSession, params))
         # Before the answer: the protocol has the client wait for it.
-        await self._sessions.replay(opened.session, tuple(opened.session.entries))
-        # It may have been closed while it was told.
-        opened = self._sessions[opened.session.id]
+        await self._sessions.replay(opened.session)
+        if self._sessions[opened.session.id] is not opened:
+            # Closed while it was told, and opened anew: who asked for that is told all of it.
+            raise RpcError(NOT_FOUND, "it was opened elsewhere meanwhile", message="Session not found")
         return Reply(opened.described(), lambda: self._announce(opened.session))
 
     async def resume_session(self, call: Call, params: JsonObject) -> Reply:
@@ -100,11 +109,13 @@ class Agent:
         session = opened.session
         return Reply(opened.described(), lambda: self._announce(session, lambda: _standing(session)))
 
-    async def fork_session(self, _call: Call, params: JsonObject) -> Reply:
+    async def fork_session(self, call: Call, params: JsonObject) -> Reply:
         request = read(KeptSession, params)
         message_id = _members(request.meta).get("messageId")
         up_to = str(message_id) if message_id is not None else None
-        opened = await self._sessions.fork(request.sessionId, up_to, _place(request), self._defaults())
+        place, defaults = _place(request), self._defaults()
+        async with call.carried_through():
+            opened = await self._sessions.fork(request.sessionId, up_to, place, defaults)
         session = opened.session
         result = {"sessionId": session.id, **opened.described()}
         return Reply(result, lambda: self._announce(session, lambda: _standing(session)))
@@ -122,17 +133,24 @@ class Agent:
     async def delete_session(self, call: Call, params: JsonObject) -> Reply:
         session_id = read(OfSession, params).sessionId
         try:
-            async with call.carried_through():
+            async with call.carried_through(), self._sessions.alone(session_id):
                 await self._sessions.closed(session_id)
                 if session_id in self._sessions:
                     # Before it is closed here: what another process owns stays open to look at.
-                    self._sessions[session_id].session.claim()
-                    await self._sessions.closing(session_id)
+                    session = self._sessions[session_id].session
+                    if not self._backend.has_gone_on(session):
+                        session.claim()
+                        await self._sessions.closing(session_id)
                 await self._backend.delete(session_id)
+                if session_id in self._sessions:
+                    await self._sessions.closing(session_id)
         except (InUse, Taken) as error:
             raise RpcError(INVALID_REQUEST, str(error), message="The session is in use") from error
         except OnlyRead as error:
             raise RpcError(INVALID_REQUEST, str(error), message="The session is OpenHands' own") from error
+        except OSError as error:
+            reason = f"{error.strerror or error} ({error.filename})"
+            raise RpcError(INTERNAL_ERROR, reason, message=f"The session cannot be deleted: {reason}") from error
         return Reply({})
 
     def prompt(self, call: Call, params: JsonObject) -> Awaitable[Reply]:
@@ -143,7 +161,10 @@ class Agent:
             raise RpcError(INVALID_PARAMS, "prompt: must not be empty")
         is_first = session.turn is None
         if is_first:
+            opened.put_title_off()
             self._backend.asked_by(session.id, _members(request.meta))
+        if opened.replay is not None:
+            opened.replay.finish()
         # In receive order: a cancel in the same chunk must find the turn already there.
         answer = session.begin(to_prompt(request.prompt))
         call.on_cancel = session.cancel
@@ -253,7 +274,8 @@ def _is_title(event: Durable) -> bool:
 
 def _place(request: NewSession | KeptSession) -> Place:
     others = [_folder("additionalDirectories", folder) for folder in request.additionalDirectories or ()]
-    return Place((_folder("cwd", request.cwd), *others), tuple(request.mcpServers or ()))
+    moved = _MOVED.format(request.sessionId[:100]) if isinstance(request, KeptSession) else ""
+    return Place((_folder("cwd", request.cwd, moved), *others), tuple(request.mcpServers or ()))
 
 
 def _info(listed: Listed) -> dict[str, Any]:
@@ -263,18 +285,23 @@ def _info(listed: Listed) -> dict[str, Any]:
         "sessionId": listed.session_id,
         "cwd": root,
         "updatedAt": listed.updated_at.isoformat(),
-        "_meta": {"messageCount": listed.messages},
     }
-    return (
-        info | ({"additionalDirectories": others} if others else {}) | ({"title": listed.title} if listed.title else {})
-    )
+    if listed.messages is not None:
+        info["_meta"] = {"messageCount": listed.messages}
+    if others:
+        info["additionalDirectories"] = others
+    if listed.title:
+        info["title"] = listed.title
+    return info
 
 
-def _folder(name: str, path: str) -> AbsPath:
+def _folder(name: str, path: str, otherwise: str = "") -> AbsPath:
     if not os.path.isabs(path):
         raise RpcError(INVALID_PARAMS, f"{name}: must be an absolute path, not {path!r}")
     if not os.path.isdir(path):
-        raise RpcError(INVALID_PARAMS, f"{name}: {path!r} is not a folder that exists")
+        details = f"{name}: {path!r} is not a folder that exists{otherwise}"
+        # Some clients show a person nothing but the message.
+        raise RpcError(INVALID_PARAMS, details, message=f"There is no folder {path!r}")
     return AbsPath(os.path.normpath(path))
 
 

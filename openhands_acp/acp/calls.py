@@ -117,6 +117,8 @@ class Calls:
     nests: bool = False
     """The client shows what a sub-agent calls inside the call that it works for."""
     _open: dict[str, _Call] = field(default_factory=dict[str, _Call])
+    _held: set[str] = field(default_factory=set[str])
+    """Calls that are not announced yet, though their arguments are coming in."""
 
     def publish(self, event: CallEvent) -> None:
         match event:
@@ -132,7 +134,7 @@ class Calls:
                 reason = "Rejected" if is_persons else f"Not done: {event.rejection_reason}"
                 self._failed(event.tool_call_id, reason, event.shown)
             case AgentErrorEvent():
-                self._failed(event.tool_call_id, event.error, event.shown)
+                self._cut_short(event)
             case CheckpointTaken(card=Card() as card):
                 # Over as soon as it is told, unless the person was asked about it before.
                 fields = _card(card, "checkpoint") | {"status": "completed"}
@@ -150,6 +152,11 @@ class Calls:
             case _:
                 assert_never(event)
 
+    def _cut_short(self, event: AgentErrorEvent) -> None:
+        if event.card is not None and event.tool_call_id not in self._open:
+            self._tell(event.tool_call_id, _card(event.card, event.tool_name), event.card.shown)
+        self._failed(event.tool_call_id, event.error, event.shown)
+
     def _stepped(self, event: SubagentStep) -> None:
         if not (event.is_own or self.nests):
             # A line in the card of the task.
@@ -161,6 +168,7 @@ class Calls:
         del self._open[event.tool_call_id]
 
     def _asked(self, event: CallDelta | ActionEvent) -> None:
+        self._held.discard(event.tool_call_id)
         if event.card is None:
             return
         if isinstance(event, CallDelta) and event.within:
@@ -169,8 +177,11 @@ class Calls:
                 self._tell(event.tool_call_id, fields, event.card.shown, within=event.within)
             return
         is_run = event.card.kind == "execute"
-        if self.draws is not None and is_run and isinstance(event, CallDelta):
-            # A terminal is named once and for all when its call is announced: not before the command is known.
+        is_new = isinstance(event, CallDelta) and event.tool_call_id not in self._open
+        if self.draws is not None and is_new and (is_run or self._held):
+            # A terminal is named once and for all when its call is announced: not before the command is known. What
+            # follows waits for it, until its own `ActionEvent`.
+            self._held.add(event.tool_call_id)
             return
         raw_input = {"rawInput": _raw_input(event.mended or event.arguments)} if isinstance(event, ActionEvent) else {}
         fields = _card(event.card, event.tool_name) | raw_input

@@ -16,12 +16,14 @@ from openhands_acp.acp.schema import (
 )
 from openhands_acp.engine.attachments import PromptPart, link_to
 from openhands_acp.engine.cards import Location, Shown, ShownCommand, ShownDiff, ShownSound, ShownText
-from openhands_acp.engine.messages import Image, Part, Text
+from openhands_acp.engine.messages import Image, Link, Part, Text
 from openhands_acp.engine.spelling import fenced
 from openhands_acp.rpc.errors import INVALID_PARAMS, RpcError
 
 _SHOWN_IMAGE = 2 * 1024 * 1024
 """Characters of one image that go into a message: some clients read lines with a limit."""
+_ATTACHED_IMAGE = 8 * 1024 * 1024
+"""The same of one that the person attached themselves, and will look for."""
 
 
 def to_prompt(blocks: Sequence[ContentBlock]) -> tuple[PromptPart, ...]:
@@ -38,21 +40,30 @@ def _to_part(block: ContentBlock) -> PromptPart:
         case AudioBlock():
             raise RpcError(INVALID_PARAMS, "audio is not supported (see promptCapabilities)")
         case ResourceLinkBlock():
-            return link_to(block.uri, block.name) or Text(f"[{block.name}]({block.uri})")
+            return link_to(block.uri, block.name) or Text(f"[{block.name}]({block.uri})", Link(block.name, block.uri))
         case ResourceBlock(resource=TextResource(uri=uri, text=text)):
-            return Text(f'<resource uri="{uri}">\n{text}\n</resource>')
+            return Text(f'<resource uri="{uri}">\n{text}\n</resource>', _embedded(uri))
         case ResourceBlock(resource=blob):
             mime_type = getattr(blob, "mimeType", None) or "application/octet-stream"
             if mime_type.startswith("image/"):
                 return Image(mime_type, getattr(blob, "blob", ""))
             size = len(getattr(blob, "blob", "")) * 3 // 4
-            return Text(f'<resource uri="{blob.uri}" type="{mime_type}">(binary, about {size:,} bytes)</resource>')
+            text = f'<resource uri="{blob.uri}" type="{mime_type}">(binary, about {size:,} bytes)</resource>'
+            return Text(text, _embedded(blob.uri))
         case _:
             assert_never(block)
 
 
+def _embedded(uri: str) -> Link:
+    """Name what has no name of its own."""
+    return Link(uri.rstrip("/").rpartition("/")[2] or uri, uri)
+
+
 def part_to_wire(part: Part) -> dict[str, Any]:
+    """`ContentBlock`, as the person sees the part."""
     match part:
+        case Text(link=Link(name, uri)):
+            return {"type": "resource_link", "name": name, "uri": uri}
         case Text(text):
             return {"type": "text", "text": text}
         case Image(mime_type, data):
@@ -92,16 +103,23 @@ def _besides(diff: ShownDiff) -> str:
     return f"{words}: `{diff.path}`"
 
 
+def attached_to_wire(part: Part) -> dict[str, Any]:
+    """`ContentBlock` of what the person said; of an image that makes too long a line, what it is."""
+    if isinstance(part, Image) and len(part.data) > _ATTACHED_IMAGE:
+        part = _too_large(part)
+    return part_to_wire(part)
+
+
 def images_to_wire(images: Sequence[Image]) -> list[dict[str, Any]]:
     """`ToolCallContent[]`; of an image that makes too long a line, what it is."""
     return [
-        {"type": "content", "content": part_to_wire(image)}
-        if len(image.data) <= _SHOWN_IMAGE
-        else _text_to_wire(
-            f"(an image of {len(image.data) * 3 // 4 - image.data.count('='):,} bytes, too large to show here)"
-        )
+        {"type": "content", "content": part_to_wire(image if len(image.data) <= _SHOWN_IMAGE else _too_large(image))}
         for image in images
     ]
+
+
+def _too_large(image: Image) -> Text:
+    return Text(f"(an image of {len(image.data) * 3 // 4 - image.data.count('='):,} bytes, too large to show here)")
 
 
 def _text_to_wire(text: str) -> dict[str, Any]:

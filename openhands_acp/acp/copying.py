@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 from openhands_acp.engine.events import AgentErrorEvent, Durable, Entry, TurnEnded, TurnStarted
-from openhands_acp.engine.transcript import Transcript
+from openhands_acp.engine.session_ports import folded
 
 
 def copied_up_to(entries: tuple[Entry, ...], message_id: str | None) -> tuple[Entry, ...]:
@@ -27,8 +27,5 @@ def copied_up_to(entries: tuple[Entry, ...], message_id: str | None) -> tuple[En
 
 def _not_copied(entries: tuple[Entry, ...]) -> list[Durable]:
     """Close the calls whose results are not in the copy: a model wants one for each."""
-    transcript = Transcript()
-    for entry in entries:
-        transcript.apply(entry.event, entry.id)
     reason = "this conversation was copied before the call had a result; look before you repeat it"
-    return [AgentErrorEvent(key, call.tool_name, reason) for key, call in transcript.open_calls.items()]
+    return [AgentErrorEvent(key, call.tool_name, reason) for key, call in folded(entries).open_calls.items()]

@@ -33,6 +33,8 @@ class EditorPorts:
     open_person: Callable[[], Person]
     """Returns the same one each time."""
     publish: Callable[[Event], None]
+    goes_on_from: Callable[[Projector], None]
+    """Called when the client was told everything again, by another projector."""
     drained: Callable[[], Awaitable[None]]
     offer: Callable[[], None]
     """Tells the client which commands and models there are now, where that is news."""
@@ -90,6 +92,7 @@ def editor_ports(
         permissions=EditorPermissions(session_id, ask),
         open_person=person,
         publish=projector.publish,
+        goes_on_from=projector.goes_on_from,
         drained=peer.outbox.drained,
         offer=line.offer,
         mcp=line.mcp,

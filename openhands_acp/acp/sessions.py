@@ -11,21 +11,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 import anyio
+import anyio.to_thread
 
 from openhands_acp.acp.calls import Update
 from openhands_acp.acp.clients import Client
 from openhands_acp.acp.copying import copied_up_to
 from openhands_acp.acp.doors import EditorPorts, Line, editor_ports
 from openhands_acp.acp.mcp_channel import McpChannel
-from openhands_acp.acp.options import Options, commands_to_wire
+from openhands_acp.acp.opened import Opened
+from openhands_acp.acp.options import commands_to_wire
+from openhands_acp.acp.replay import Replay
 from openhands_acp.acp.updates import Projector, State
-from openhands_acp.engine.choices import Choice, Choices
-from openhands_acp.engine.commands.table import SlashCommand
+from openhands_acp.engine.choices import Choices
 from openhands_acp.engine.events import ConversationStarted, Entry, SystemPromptEvent, TurnStarted
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.session import Session
+from openhands_acp.engine.transcript import Transcript
 from openhands_acp.engine.usage.cost import Spending
 from openhands_acp.rpc.errors import RpcError
 from openhands_acp.rpc.json import JsonObject
@@ -47,6 +51,11 @@ class NotConfigured(Exception):
 
 class NotKept(Exception):
     """There is no such session, or none that can be read; the message says why."""
+
+
+def cannot_be_opened(reason: NotKept) -> RpcError:
+    # Some clients show a person nothing but the message.
+    return RpcError(NOT_FOUND, message=f"The session cannot be opened: {reason}", details=str(reason))
 
 
 class BadCursor(Exception):
@@ -80,6 +89,10 @@ class Kept:
     notes: tuple[str, ...] = ()
     """What was wrong with it, in sentences."""
     origin: object = None
+    owner: str = ""
+    """Who is in the middle of a turn of it, in another process, in words; empty if nobody is."""
+    folded: Transcript | None = None
+    """What the entries come to, if it is known already."""
 
     @property
     def tools(self) -> tuple[str, ...]:
@@ -94,7 +107,8 @@ class Listed:
     roots: tuple[AbsPath, ...]
     title: str | None
     updated_at: datetime
-    messages: int
+    messages: int | None
+    """None where nobody has counted them."""
 
 
 class Backend(Protocol):
@@ -119,7 +133,7 @@ class Backend(Protocol):
         """Read a session from the disk. Raises NotKept."""
         ...
 
-    async def copied(self, entries: tuple[Entry, ...], session_id: str) -> tuple[Entry, ...]:
+    async def copied(self, entries: tuple[Entry, ...], session_id: str) -> Kept:
         """Return a conversation for a session of its own, to be opened as `session_id`: with its own files."""
         ...
 
@@ -136,7 +150,7 @@ class Backend(Protocol):
         ...
 
     async def to_resume(self, cwd: str) -> str | None:
-        """Return the session that the command line asked to continue, once."""
+        """Return the session that the command line asked to continue, once. Raises NotKept."""
         ...
 
     def asked_by(self, session_id: str, meta: Mapping[str, Any]) -> None:
@@ -163,50 +177,6 @@ class Backend(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Opened:
-    """A session and how this client sees it."""
-
-    session: Session
-    models: tuple[Choice, ...]
-    """Those that the client was told of."""
-    titles: bool = False
-    thought_levels: Callable[[str], tuple[str, ...]] = lambda _model: ()
-    """Says what a model offers."""
-    commands: tuple[SlashCommand, ...] = ()
-    """Those that the client was told of."""
-    is_announced: bool = False
-    """The answer that names it, and what is told behind it, are out: from now on it is told what changes."""
-    replays: int = 0
-    """Under way at this moment: nothing else is told in between."""
-    entitling: anyio.CancelScope | None = None
-    """Set while a title is being thought of."""
-    closed: anyio.Event | None = None
-    """Set to be waited for once the session is being closed: from then on no request finds it."""
-
-    def options(self) -> Options:
-        session = self.session
-        return Options(
-            session.mode, session.model, self.models, session.thought_level, self.thought_levels(session.model)
-        )
-
-    async def entitle(self) -> None:
-        """Ask for a title in the model's words, if it is due. Never fails."""
-        from openhands_acp.engine.entitling import entitle
-
-        if self.entitling is not None or self.closed is not None:
-            # Several prompts may have been answered with one turn.
-            return
-        with anyio.CancelScope() as self.entitling:
-            await entitle(self.session)
-        self.entitling = None
-
-    def described(self) -> dict[str, Any]:
-        """What the answers to new, load, resume and fork have in common."""
-        options = self.options()
-        return {"modes": options.modes(), "configOptions": options.config_options()}
-
-
 @dataclass(frozen=True, slots=True)
 class Place:
     """What a request says of where a session works."""
@@ -224,6 +194,7 @@ class Sessions:
         """To MCP servers of the client's own."""
         self._line = Line(client, peer, self.mcp, self.offer)
         self._open: dict[str, Opened] = {}
+        self._alone = WeakValueDictionary[str, anyio.Lock]()
 
     def __contains__(self, session_id: str) -> bool:
         return session_id in self._open and self._open[session_id].closed is None
@@ -231,16 +202,19 @@ class Sessions:
     def __getitem__(self, session_id: str) -> Opened:
         """Return an open session. Raises RpcError."""
         if session_id not in self:
-            raise RpcError(NOT_FOUND, message="Session not found", details=f"no session {session_id[:100]!r} is open")
+            details = f"no session {session_id[:100]!r} is open in this process: load or resume it first"
+            raise RpcError(NOT_FOUND, details, message="Session not found: open it again, or begin a new one")
         return self._open[session_id]
 
     def open(self, place: Place, defaults: Defaults, session_id: str | None = None, kept: Kept | None = None) -> Opened:
         """Open a new session, or one that was kept, under this id."""
         session_id = session_id or str(uuid4())
         started = ConversationStarted(session_id, place.roots, defaults.mode, defaults.model, defaults.thought_level)
-        session = self._backend.open_session(started, self._ports(session_id, place), kept)
+        ports = self._ports(session_id, place)
+        session = self._backend.open_session(started, ports, kept)
+        offered = self._backend.choices.offered()
         self._open[session_id] = Opened(
-            session, self._backend.choices.offered(), defaults.titles, self._backend.thought_levels
+            session, ports.goes_on_from, offered, defaults.titles, self._backend.thought_levels
         )
         for note in kept.notes if kept else ():
             logger.warning("session %s: %s", session_id, note)
@@ -248,65 +222,52 @@ class Sessions:
 
     async def take_up(self, session_id: str, place: Place, defaults: Defaults) -> Opened:
         """Open a session again, in the folders of now. Raises RpcError."""
-        await self.closed(session_id)
-        if (opened := self._open.get(session_id)) is not None:
-            if self._is_current(opened, place):
-                self._backend.name_servers(opened.session, place.mcp_servers)
-                opened.session.waits_for_servers = True
-                return opened
-            await self.closing(session_id)
-        kept = await self._kept(session_id)
-        if session_id in self._open:
-            # Another request for it was quicker.
-            return await self.take_up(session_id, place, defaults)
-        return self.open(place, defaults, session_id, kept)
+        async with self.alone(session_id):
+            await self.closed(session_id)
+            if (opened := self._open.get(session_id)) is not None:
+                if self._is_current(opened, place):
+                    self._backend.name_servers(opened.session, place.mcp_servers)
+                    opened.session.waits_for_servers = True
+                    return opened
+                await self.closing(session_id)
+            return self.open(place, defaults, session_id, await self._kept(session_id))
 
     async def fork(self, session_id: str, up_to: str | None, place: Place, defaults: Defaults) -> Opened:
         """Begin a new session with another's history, up to and with a message. Raises RpcError."""
-        opened = self._open.get(session_id)
-        entries = tuple(opened.session.entries) if opened else (await self._kept(session_id)).entries
         fork_id = str(uuid4())
-        try:
-            history = await self._backend.copied(copied_up_to(entries, up_to), fork_id)
-        except LookupError as unknown:
-            raise RpcError(NOT_FOUND, message="Message not found", details=str(unknown)) from unknown
-        opened = self.open(place, defaults, fork_id, Kept(history))
-        if any(isinstance(entry.event, TurnStarted) for entry in history):
+        async with self.alone(session_id):
+            opened = self._open.get(session_id)
+            # Of what went on elsewhere, this process has only a part.
+            if opened is not None and opened.closed is None and self._backend.has_gone_on(opened.session):
+                opened = None
+            entries = tuple(opened.session.entries) if opened else (await self._kept(session_id)).entries
+            try:
+                kept = await self._backend.copied(copied_up_to(entries, up_to), fork_id)
+            except LookupError as unknown:
+                raise RpcError(NOT_FOUND, message="Message not found", details=str(unknown)) from unknown
+        opened = self.open(place, defaults, fork_id, kept)
+        if any(isinstance(entry.event, TurnStarted) for entry in kept.entries):
             # Kept from now on, prompted or not: the client may come back to it in another process.
-            opened.session.claim()
+            await anyio.to_thread.run_sync(opened.session.claim)
         return opened
 
-    async def replay(self, session: Session, entries: tuple[Entry, ...]) -> None:
-        """Tell these events of a session again. Waits while the client is slow, but not while a turn runs.
-
-        What a turn says meanwhile would overtake what is still to be told, and close calls before they open.
-        Stops where the session is closed meanwhile.
-        """
+    async def replay(self, session: Session, entries: tuple[Entry, ...] | None = None) -> None:
+        """Tell a session again, or only these events of it. Stops where the session is closed meanwhile."""
+        while self._has(session) and (before := self._open[session.id].replay) is not None:
+            await before.over.wait()
         if not self._has(session):
             return
-        opened = self._open[session.id]
-        opened.replays += 1
-        try:
-            await self._retell(session, entries)
-        finally:
-            opened.replays -= 1
-
-    async def _retell(self, session: Session, entries: tuple[Entry, ...]) -> None:
-        # As it was then: each event is told with what the session had cost by that time.
-        spending = Spending()
-        wanted = {entry.id for entry in entries}
+        opened, spending = self._open[session.id], Spending()
         projector = Projector(
             session.id, self._peer.outbox.put, lambda: self._state(session.id, spending), self._client, is_replay=True
         )
-        for entry in tuple(session.entries):
-            spending.apply(entry.event)
-            if entry.id not in wanted:
-                continue
-            if session.turn is None:
-                await self._peer.outbox.drained()
-            if not self._has(session):
-                return
-            projector.publish(entry.event)
+        wanted = None if entries is None else {entry.id for entry in entries}
+        opened.replay = replay = Replay(session, projector, spending, wanted, opened.goes_on_from)
+        try:
+            await replay.tell(self._peer.outbox.drained, lambda: self._has(session))
+        finally:
+            opened.replay = None
+            replay.over.set()
 
     def announced(self, session: Session) -> None:
         """Tell a session from now on what can be chosen and called, beginning with all that its answer did not say."""
@@ -326,7 +287,7 @@ class Sessions:
         """Tell the client which commands and models each session has now, where that is news."""
         models = self._backend.choices.offered()
         for opened in self._open.values():
-            if not opened.is_announced or opened.replays or opened.closed is not None:
+            if not opened.is_announced or opened.replay or opened.closed is not None:
                 continue
             if opened.commands != (commands := opened.session.commands):
                 opened.commands = commands
@@ -337,6 +298,10 @@ class Sessions:
 
     def _tell(self, opened: Opened, kind: str, **members: Any) -> None:
         self._peer.outbox.put(Update(opened.session.id, {"sessionUpdate": kind, **members}))
+
+    def alone(self, session_id: str) -> anyio.Lock:
+        """Return what keeps others from taking up, copying or deleting the same session meanwhile."""
+        return self._alone.setdefault(session_id, anyio.Lock())
 
     async def closed(self, session_id: str) -> None:
         """Wait until a session that is being closed is free."""
@@ -351,8 +316,7 @@ class Sessions:
         opened = self[session_id]
         opened.closed = anyio.Event()
         opened.session.cancel()
-        if opened.entitling is not None:
-            opened.entitling.cancel()
+        opened.put_title_off()
         return self._freed(opened, opened.closed)
 
     async def close_all(self) -> None:
@@ -378,14 +342,12 @@ class Sessions:
         try:
             return await self._backend.kept(session_id)
         except NotKept as reason:
-            # Some clients show a person nothing but the message.
-            message = f"The session cannot be opened: {reason}"
-            raise RpcError(NOT_FOUND, message=message, details=str(reason)) from reason
+            raise cannot_be_opened(reason) from reason
 
     def _ports(self, session_id: str, place: Place) -> EditorPorts:
         return editor_ports(session_id, place.roots, place.mcp_servers, self._line, lambda: self._state(session_id))
 
     def _state(self, session_id: str, spending: Spending | None = None) -> State:
         opened = self._open[session_id]
-        options = opened.options()
-        return State(options.mode, options.config_options(), spending or opened.session.transcript.spending)
+        session = opened.session
+        return State(session.mode, lambda: opened.options().config_options(), spending or session.transcript.spending)

@@ -9,12 +9,12 @@ differs in one thing: the person's own words are sent too, which live clients sh
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from openhands_acp.acp.calls import Calls, Update, session_update
 from openhands_acp.acp.clients import Client
-from openhands_acp.acp.content import part_to_wire
+from openhands_acp.acp.content import attached_to_wire
 from openhands_acp.engine.events import (
     ActionEvent,
     AgentErrorEvent,
@@ -97,7 +97,7 @@ class State:
     """What updates tell of a session besides its events."""
 
     mode: str
-    config_options: list[dict[str, Any]]
+    config_options: Callable[[], list[dict[str, Any]]]
     spending: Spending
 
 
@@ -115,6 +115,8 @@ class Projector:
     """Characters of each message that are out."""
     _last_chunk: tuple[Channel, str] | None = None
     """Set while nothing but one message was sent: another of its kind needs a gap."""
+    _began: bool = False
+    """A turn did, and what it was begun with is not taken in yet."""
     _calls: Calls = field(init=False)
 
     def __post_init__(self) -> None:
@@ -123,6 +125,11 @@ class Projector:
     def shows_own_terminals(self) -> None:
         """From now on commands run in terminals of the client's: none that we feed is announced."""
         self._calls.draws = None
+
+    def goes_on_from(self, replay: Projector) -> None:
+        """From now on the client knows no more of what is under way than it was told by `replay`."""
+        self._sent, self._last_chunk, self._began = replay._sent, replay._last_chunk, replay._began
+        self._calls = replace(replay._calls, put=self._tell, draws=self._calls.draws)
 
     def publish(self, event: Event) -> None:
         match event:
@@ -175,6 +182,8 @@ class Projector:
         | CompactionProgress,
     ) -> None:
         match event:
+            case TurnStarted():
+                self._last_chunk, self._began = None, True
             case PlanUpdated():
                 entries = [
                     {"content": entry.content, "priority": "medium", "status": entry.status} for entry in event.entries
@@ -186,7 +195,7 @@ class Projector:
                 state = self.state()
                 if event.key == "mode":
                     self._put({"sessionUpdate": "current_mode_update", "currentModeId": state.mode})
-                self._put({"sessionUpdate": "config_option_update", "configOptions": state.config_options})
+                self._put({"sessionUpdate": "config_option_update", "configOptions": state.config_options()})
             case UsageEvent():
                 self._usage()
             case Condensation():
@@ -200,7 +209,6 @@ class Projector:
                 ConversationStarted()
                 | SystemPromptEvent()
                 | PermissionDecided()
-                | TurnStarted()
                 | TurnEnded()
                 | InterruptEvent()
                 | ResponseDropped()
@@ -218,7 +226,7 @@ class Projector:
         sent = self._sent.pop(message_id, 0)
         if channel == "user" and not self.is_replay:
             # The client shows it by itself.
-            self._last_chunk = None
+            self._person_spoke()
             return
         if rest := text[sent:]:
             self._chunk(channel, message_id, rest)
@@ -226,12 +234,19 @@ class Projector:
     def _user_message(self, event: MessageEvent) -> None:
         if self.is_replay:
             for part in event.content:
-                if isinstance(part, Text):
+                if isinstance(part, Text) and part.link is None:
                     self._chunk("user", event.message_id, part.text)
                 else:
                     update = {"sessionUpdate": "user_message_chunk", "messageId": event.message_id}
-                    self._put(update | {"content": part_to_wire(part)})
-        self._last_chunk = None
+                    self._put(update | {"content": attached_to_wire(part)})
+        self._person_spoke()
+
+    def _person_spoke(self) -> None:
+        """Take it that two messages are apart, because the person's words stand in between."""
+        if not (self._began or self.is_replay):
+            self._last_chunk = None
+        # What a turn is begun with stands where it began, though it is taken in later.
+        self._began = False
 
     def _chunk(self, channel: Channel, message_id: str, text: str) -> None:
         if (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from openhands_acp.engine.messages import Image, Part, Text
+from openhands_acp.engine.messages import Image, Link, Part, Text
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import Files, UnreadableFile
 
@@ -20,7 +21,7 @@ _ENTRIES = 200
 class FileLink:
     """A file or folder that the person pointed at."""
 
-    name: str
+    link: Link
     path: AbsPath
     first_line: int | None = None
     last_line: int | None = None
@@ -39,12 +40,16 @@ def link_to(uri: str, name: str) -> FileLink | None:
         path = path[1:]
     lines = re.fullmatch(r"L(\d+)(?:[-:]L?(\d+))?", parts.fragment)
     first = int(lines.group(1)) if lines else None
-    return FileLink(name, AbsPath(path), first, int(lines.group(2) or lines.group(1)) if lines else None)
+    return FileLink(Link(name, uri), AbsPath(path), first, int(lines.group(2) or lines.group(1)) if lines else None)
 
 
-def as_text(link: FileLink) -> Text:
-    """Name the file without reading it."""
-    return Text(f"[{link.name}]({link.path})")
+def as_typed(prompt: Sequence[PromptPart]) -> tuple[Part, ...]:
+    """Name the files of a prompt without reading them."""
+    return tuple([_as_text(part) if isinstance(part, FileLink) else part for part in prompt])
+
+
+def _as_text(part: FileLink) -> Text:
+    return Text(f"[{part.link.name}]({part.path})", part.link)
 
 
 async def opened(part: PromptPart, files: Files) -> Part:
@@ -52,10 +57,10 @@ async def opened(part: PromptPart, files: Files) -> Part:
     if isinstance(part, Text | Image):
         return part
     try:
-        return Text(await _contents(part, files))
+        return Text(await _contents(part, files), part.link)
     except (OSError, UnreadableFile) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        return Text(f"{as_text(part).text} (could not be read: {reason})")
+        return Text(f"{_as_text(part).text} (could not be read: {reason})", part.link)
 
 
 async def _contents(link: FileLink, files: Files) -> str:

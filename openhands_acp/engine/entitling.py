@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Protocol
 
 from openhands_acp.engine import consulting
 from openhands_acp.engine.consulting import consulted
 from openhands_acp.engine.events import (
+    ActionEvent,
     ConversationErrorEvent,
     ConversationStateUpdateEvent,
     Entry,
+    MessageEvent,
     TurnEnded,
+    TurnStarted,
+    UsageEvent,
 )
 from openhands_acp.engine.messages import SystemMessage, Text, UserMessage, plain_text
-from openhands_acp.engine.titles import cleaned, title_of
+from openhands_acp.engine.titles import cleaned, title_of, words_of
 from openhands_acp.engine.tool import TurnError
 from openhands_acp.engine.usage.limits import Payer, affords
 
@@ -30,21 +35,34 @@ _TASK = (
 )
 
 
+_LABEL = re.compile(r"^\W*title\W*:\W*", re.IGNORECASE)
+
+
 class Session(consulting.Session, Payer, Protocol):
     entries: list[Entry]
 
 
-async def entitle(session: Session) -> None:
-    """Ask the model for a better title than the first prompt's, after the first turn. Never fails."""
+async def entitle(session: Session, *, is_put_off: bool = False) -> None:
+    """Ask the model for a better title than the first prompt's, after the first turn that went well. Never fails.
+
+    `is_put_off` says that this was begun before and not ended: then any later turn will do.
+    """
     transcript = session.transcript
     first = transcript.first_prompt
-    if first is None or transcript.title != title_of(first.parts) or not _has_had_one_good_turn(session.entries):
+    if first is None or transcript.title != title_of(first.parts):
         return
-    if not affords(session):
+    answers = _first_answers(session.entries, is_put_off=is_put_off)
+    if answers is None or not affords(session):
+        return
+    # Of what was only attached, the answer says more.
+    about = words_of(first.parts) or "\n".join(answers)
+    if not about:
         return
     try:
-        about = UserMessage((Text(plain_text(first.parts)[:_ASKED_ABOUT]),))
-        title = cleaned(await consulted(session, "title", [SystemMessage(_TASK, ""), about], longest=_PATIENCE))
+        message = UserMessage((Text(about[:_ASKED_ABOUT]),))
+        title = _without_label(
+            await consulted(session, "title", [SystemMessage(_TASK, ""), message], longest=_PATIENCE)
+        )
     except TurnError as error:
         logger.info("no title: %s", error)
         return
@@ -52,8 +70,34 @@ async def entitle(session: Session) -> None:
         session.emit(ConversationStateUpdateEvent("title", title))
 
 
-def _has_had_one_good_turn(entries: list[Entry]) -> bool:
-    events = [entry.event for entry in entries]
-    ends = [event for event in events if isinstance(event, TurnEnded)]
-    has_failed = any(isinstance(event, ConversationErrorEvent) for event in events)
-    return len(ends) == 1 and ends[0].stop_reason == "end_turn" and not has_failed
+def _first_answers(entries: list[Entry], *, is_put_off: bool) -> list[str] | None:
+    """Return what the model said in the turn that has just ended, if it is the first in which it did its work.
+
+    None otherwise, and if a title was asked for before.
+    """
+    answers: list[str] = []
+    has_worked, has_failed, good_turns = False, False, 0
+    for entry in entries:
+        match entry.event:
+            case TurnStarted():
+                answers, has_worked, has_failed = [], False, False
+            case MessageEvent(role="assistant", content=content):
+                answers.append(plain_text(content))
+                has_worked = True
+            case ActionEvent():
+                has_worked = True
+            case ConversationErrorEvent():
+                has_failed = True
+            case TurnEnded(stop_reason=reason):
+                has_failed = has_failed or reason != "end_turn"
+                good_turns += has_worked and not has_failed
+            case UsageEvent(purpose="title"):
+                return None
+            case _:
+                pass
+    return answers if has_worked and not has_failed and (good_turns == 1 or is_put_off) else None
+
+
+def _without_label(answer: str) -> str:
+    """Clean a title that a small model may have thought aloud about, or called one."""
+    return cleaned(_LABEL.sub("", answer.rpartition("</think>")[2]))

@@ -153,6 +153,8 @@ class AgentErrorEvent:
     error: str
     shown: tuple[Shown, ...] = ()
     """What the person saw of it last; empty: no more than the call's card said."""
+    card: Card | None = None
+    """Set where no other durable event has it: of a question that was not answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,8 @@ class PlanUpdated:
 @dataclass(frozen=True, slots=True)
 class TurnStarted:
     turn_id: str
+    prompt: tuple[Part, ...] = ()
+    """What began it, as it was typed: no other event has it before the turn comes to read it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,18 @@ JsonObject: TypeAlias = Mapping[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """What a person attached to a prompt, as they see it."""
+
+    name: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     text: str
+    link: Link | None = None
+    """Set where the person sees no text, but this: then the text is what the link leads to."""
 
 
 @dataclass(frozen=True, slots=True)

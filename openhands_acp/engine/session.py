@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from openhands_acp.engine.attachments import FileLink, as_text, opened
+from openhands_acp.engine.attachments import as_typed, opened
 from openhands_acp.engine.cards import KeptOutput
 from openhands_acp.engine.choices import Choices
 from openhands_acp.engine.closing import close_calls, close_what_a_crash_left_open
@@ -35,10 +35,9 @@ from openhands_acp.engine.events import (
 from openhands_acp.engine.messages import Part, plain_text
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.ports import LLM, Files, Permissions, Taken
-from openhands_acp.engine.session_ports import Beginning, MakeTools, Ports
+from openhands_acp.engine.session_ports import Beginning, MakeTools, Ports, folded
 from openhands_acp.engine.titles import title_of
 from openhands_acp.engine.tool import Errand, Hands, Tool, ToolResult, TurnError
-from openhands_acp.engine.transcript import Transcript
 from openhands_acp.engine.turns import Prompt, Turn
 from openhands_acp.engine.usage.budget import Limits
 
@@ -75,8 +74,8 @@ class Session:
         self.persistence = beginning.persistence
         self.waiting, self.windows, self.outputs = ports.waiting, ports.windows, ports.outputs
         self._inventory: Inventory | None = None
-        self.transcript = Transcript()
-        self.entries: list[Entry] = []
+        self.transcript = beginning.folded or folded(beginning.history)
+        self.entries = list(beginning.history)
         """All durable events so far: what a replay tells."""
         self.turn: Turn | None = None
         self.drained = ports.drained
@@ -87,13 +86,11 @@ class Session:
         self._toolbox: Toolbox | None = None
         self.waits_for_servers = True
         self._recalled: dict[type, Any] = {}
-        for entry in beginning.history:
-            self.entries.append(entry)
-            self.transcript.apply(entry.event, entry.id)
+        self._stops = 0
         self._is_told = False
         """What happens before anybody was given the session is for its replay only."""
         self.emit(self._taken_up(started))
-        close_what_a_crash_left_open(self)
+        close_what_a_crash_left_open(self, beginning.owner)
         self._is_told = True
 
     # ---------------------------------------------------------------- what comes out
@@ -122,20 +119,22 @@ class Session:
         both prompts are answered when the turn ends.
         """
         if self.turn is not None and is_call(prompt, self.commands):
-            return self._afterwards(self.turn, prompt)
+            self.turn.commands.append(prompt)
+            return self._afterwards(self.turn, prompt, self._stops)
         if self.turn is not None:
             self.turn.prompts.append(prompt)
-            return self._joined(self.turn)
+            return self.turn.ended()
         try:
             self.claim()
         except Taken as taken:
             return self._refused(str(taken))
         self.turn = Turn(self.new_id(), prompts=[prompt])
-        self.emit(TurnStarted(self.turn.id))
+        self.emit(TurnStarted(self.turn.id, as_typed(prompt)))
         return self._run(self.turn)
 
     def cancel(self) -> None:
-        """End the running turn, if there is one."""
+        """End the running turn, if there is one, and carry out none of the commands that wait for its end."""
+        self._stops += 1
         if self.turn is not None and not self.turn.scope.cancel_called:
             self.emit(InterruptEvent())
             self.turn.scope.cancel()
@@ -364,20 +363,20 @@ class Session:
             thought_level=kept.thought_level or started.thought_level,
         )
 
-    async def _afterwards(self, turn: Turn, prompt: Prompt) -> StopReason:
+    async def _afterwards(self, turn: Turn, prompt: Prompt, stops: int) -> StopReason:
         """A command is about the session, not for the model: it waits until the turn is over."""
-        await turn.done.wait()
-        return "cancelled" if turn.stop_reason == "cancelled" else await self.begin(prompt)
-
-    async def _joined(self, turn: Turn) -> StopReason:
-        await turn.done.wait()
-        return turn.stop_reason
+        if await turn.ended() == "cancelled":
+            return "cancelled"
+        if self._stops == stops:
+            return await self.begin(prompt)
+        self.emit(NoticeEvent(self.new_id(), "user", plain_text(as_typed(prompt))))
+        return "cancelled"
 
     def _settle(self, turn: Turn, failure: TurnError | None) -> None:
         """Close everything that is open. No await: nothing can come in between."""
-        for prompt in turn.prompts:
-            parts = tuple(as_text(part) if isinstance(part, FileLink) else part for part in prompt)
-            if turn.is_watched:
+        for prompt in (*turn.prompts, *(turn.commands if turn.scope.cancel_called else ())):
+            parts = as_typed(prompt)
+            if turn.is_watched or prompt in turn.commands:
                 self.emit(NoticeEvent(self.new_id(), "user", plain_text(parts)))
             else:
                 self._say_as_user(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from openhands_acp.engine.guidance.trust import Trust, TrustsEverything
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.ports import LLM, Journal, Permissions, Terminals
 from openhands_acp.engine.subagents.bounds import UNBOUND, Bounds
+from openhands_acp.engine.transcript import Transcript
 from openhands_acp.engine.usage.budget import Critic, Limits
 from openhands_acp.engine.waiting import Persistence, Waiting
 
@@ -164,3 +165,14 @@ class Beginning:
     """None: nobody judges finished work."""
     limits_of: Mapping[str, Limits] = field(default_factory=dict[str, Limits])
     """Those that count while a choice is the session's model."""
+    owner: str = ""
+    """Who is in the middle of a turn of it, in another process, in words: what is open there is not ours to close."""
+    folded: Transcript | None = None
+    """What `history` comes to, if somebody knows already: of a long one it takes a while to say."""
+
+
+def folded(history: Iterable[Entry]) -> Transcript:
+    transcript = Transcript()
+    for entry in history:
+        transcript.apply(entry.event, entry.id)
+    return transcript

@@ -83,6 +83,8 @@ class OpenCall:
     action_id: str | None = None
     """None while its arguments are still streaming."""
     card: Card | None = None
+    announced: CallDelta | None = None
+    """As it was last, while no durable event tells of it."""
     has_started: bool = False
     shown: tuple[Shown, ...] = ()
     """What its card shows since it runs."""
@@ -207,7 +209,7 @@ class Transcript:
                 partial.pieces.append(event.text)
             case CallDelta():
                 call = self.open_calls.setdefault(event.tool_call_id, OpenCall(event.tool_name))
-                call.card = event.card
+                call.card, call.announced = event.card, event
             case CallProgress():
                 if call := self.open_calls.get(event.tool_call_id):
                     call.has_started = True
@@ -242,7 +244,7 @@ class Transcript:
                 self._step_of_call[event.tool_call_id] = step
                 self.weight += weight_of_call(made)
                 call = self.open_calls.setdefault(event.tool_call_id, OpenCall(event.tool_name))
-                call.action_id, call.card = entry_id, event.card
+                call.action_id, call.card, call.announced = entry_id, event.card, None
             case _:
                 assert_never(event)
 

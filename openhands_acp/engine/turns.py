@@ -25,6 +25,8 @@ class Turn:
     done: anyio.Event = field(default_factory=anyio.Event)
     prompts: list[Prompt] = field(default_factory=list[Prompt])
     """Not yet in the history; those that come while the turn runs are taken up at its next step."""
+    commands: list[Prompt] = field(default_factory=list[Prompt])
+    """Called while the turn runs: each is carried out when it is over, unless it was stopped."""
     stop_reason: StopReason = "cancelled"
     spent: Bill | None = None
     """What it came to, once it is over."""
@@ -34,3 +36,8 @@ class Turn:
     """Hooks look at prompts before the model does: what they have not seen is not for it."""
     tool_limit: ToolLimit | None = None
     """What a skill or a command that the person called leaves of the tools."""
+
+    async def ended(self) -> StopReason:
+        """Wait for its end, and say why it ended."""
+        await self.done.wait()
+        return self.stop_reason

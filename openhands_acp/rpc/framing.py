@@ -121,9 +121,12 @@ def parse(line: bytes | Oversize) -> Message:
     return _message(cast("dict[str, Any]", value))
 
 
+_spelt = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
 def encode(message: JsonObject) -> bytes:
     """Write one message as a line."""
-    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = _spelt(message)
     try:
         return text.encode() + b"\n"
     except UnicodeEncodeError:

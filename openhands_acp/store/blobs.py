@@ -90,11 +90,13 @@ class Blobs:
         self._read: dict[str, str] = {}
 
     def keep(self, data: bytes) -> str:
-        """Write `data` unless it is there already; return its name. Raises OSError."""
+        """Write `data` unless it is there already, and whole; return its name. Raises OSError."""
         name = sha256(data).hexdigest()
         path = self.folder / name
         if _size_of(path) == len(data):
-            return name
+            with suppress(Lost):
+                self._text(name)
+                return name
         self.folder.mkdir(mode=0o700, exist_ok=True)
         temporary = self.folder / f"{name}.{os.getpid()}"
         # What a process of the same number left when it was killed.

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache
 from typing import Any, Literal, TypeGuard, Union, assert_never, cast, get_args, get_origin, get_type_hints
+
+from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from openhands_acp.engine import cards, events, messages
 from openhands_acp.engine.events import Durable, Entry, Source
@@ -59,12 +60,14 @@ def from_json(record: Mapping[str, Any]) -> Entry:
     if isinstance(version, int) and version > VERSION:
         raise NewerRecord(version)
     if not isinstance(version, int) or version < 1 or kind is None:
-        raise UnknownRecord(f"version {record.get('v')!r}, kind {record.get('kind')!r}")
+        raise UnknownRecord(f"version {record.get('v')!r:.20}, kind {record.get('kind')!r:.60}")
     try:
         timestamp = datetime.fromisoformat(record["timestamp"]).astimezone(UTC)
-        return Entry(_read_plain((str,), record["id"]), timestamp, _object(kind, record))
+        return Entry(_id(record), timestamp, _reader(kind).validate_python(record))
+    except ValidationError as error:
+        raise UnknownRecord(f"{kind.__name__}: {_complaint(error)}") from error
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise UnknownRecord(f"{record.get('kind')}: {error!r}") from error
+        raise UnknownRecord(f"{kind.__name__}: {error!r}") from error
 
 
 def source_of(event: Durable) -> Source:
@@ -106,9 +109,9 @@ def source_of(event: Durable) -> Source:
 
 
 def entry_schema() -> dict[str, Any]:
-    """Return the JSON Schema of one line of a journal."""
+    """Return the JSON Schema of one line of a journal, of any version up to ours."""
     stamp: dict[str, Any] = {
-        "v": {"const": VERSION},
+        "v": {"type": "integer", "minimum": 1, "maximum": VERSION},
         "id": {"type": "string"},
         "timestamp": {"type": "string", "format": "date-time"},
         "source": {"enum": list(get_args(Source))},
@@ -146,96 +149,74 @@ def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind, {**vars(messages), **vars(sys.modules[kind.__module__])})
 
 
-def _object(kind: type, record: Mapping[str, Any]) -> Any:
-    # A field that is not there has its default: fields may be added without a new version.
-    readers = _readers(kind)
-    return kind(**{name: read(record[name]) for name, read in readers.items() if name in record})
+def _id(record: Mapping[str, Any]) -> str:
+    entry_id = record["id"]
+    if not isinstance(entry_id, str):
+        raise TypeError(f"no id: {repr(entry_id)[:60]}")
+    return entry_id
 
 
 @cache
-def _readers(kind: type) -> dict[str, Callable[[Any], Any]]:
-    return {name: _reader(hint) for name, hint in _hints(kind).items()}
+def _reader(kind: type) -> SchemaValidator:
+    return SchemaValidator(_fields_of(kind))
 
 
-def _reader(hint: Any) -> Callable[[Any], Any]:
-    """Return what reads a value of this type, and raises ValueError for any other: a journal may be damaged."""
+def _fields_of(kind: type) -> core_schema.CoreSchema:
+    hints = _hints(kind)
+    read = [core_schema.dataclass_field(field.name, _or_default(field, hints[field.name])) for field in fields(kind)]
+    return core_schema.dataclass_schema(
+        kind, core_schema.dataclass_args_schema(kind.__name__, read), list(hints), slots=True
+    )
+
+
+def _or_default(field: Field[Any], hint: Any) -> core_schema.CoreSchema:
+    # A field that is not there has its default: fields may be added without a new version.
+    read = _value(hint)
+    return read if field.default is MISSING else core_schema.with_default_schema(read, default=field.default)
+
+
+def _value(hint: Any) -> core_schema.CoreSchema:
+    """Return what reads a value of this type and refuses any other, however near: a journal may be damaged."""
     origin, args = get_origin(hint), get_args(hint)
     if isinstance(hint, type) and is_dataclass(hint):
-        return partial(_read_object, hint)
+        return _one_of([hint]) if hint.__name__ in _TAGGED else _fields_of(hint)
     if origin is tuple:
-        return partial(_read_tuple, _reader(args[0]))
+        return core_schema.tuple_variable_schema(_value(args[0]))
     if origin in (Union, types.UnionType):
-        return _union_reader(args)
+        return _union(args)
     if origin is Literal:
-        return partial(_read_one_of, args)
+        return core_schema.literal_schema(list(args))
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return partial(_read_plain, (dict,))
-    plain = cast("type", str if hint is events.AbsPath else hint)
-    return partial(_read_plain, (int, float) if plain is float else (plain,))
+        return core_schema.dict_schema(strict=True)
+    return _STRICT[str if hint is events.AbsPath else hint]
 
 
-def _union_reader(members: tuple[Any, ...]) -> Callable[[Any], Any]:
+def _union(members: tuple[Any, ...]) -> core_schema.CoreSchema:
     if any(get_origin(member) is Sequence for member in members):
         # JSON of any shape.
-        return _read_as_it_is
-    tagged = {member.__name__: _reader(member) for member in members if getattr(member, "__name__", "") in _TAGGED}
-    if len(tagged) == len(members):
-        return partial(_read_tagged, tagged)
+        return core_schema.any_schema()
+    if all(getattr(member, "__name__", "") in _TAGGED for member in members):
+        return _one_of(members)
     if len(members) == 2 and members[1] is type(None):
-        return partial(_read_optional, _reader(members[0]))
-    return partial(_read_first, tuple(map(_reader, members)))
+        return core_schema.nullable_schema(_value(members[0]))
+    return core_schema.union_schema([_value(member) for member in members])
 
 
-def _read_tagged(readers: Mapping[str, Callable[[Any], Any]], value: Any) -> Any:
-    tag = cast("dict[str, Any]", value).get("type") if isinstance(value, dict) else None
-    read = readers.get(tag) if isinstance(tag, str) else None
-    if read is None:
-        raise ValueError(f"none of {', '.join(readers)}: {_short(value)}")
-    return read(value)
+def _one_of(kinds: Iterable[type]) -> core_schema.CoreSchema:
+    return core_schema.tagged_union_schema({kind.__name__: _fields_of(kind) for kind in kinds}, "type")
 
 
-def _read_optional(read: Callable[[Any], Any], value: Any) -> Any:
-    return None if value is None else read(value)
+_STRICT: dict[Any, core_schema.CoreSchema] = {
+    str: core_schema.str_schema(strict=True),
+    bool: core_schema.bool_schema(strict=True),
+    int: core_schema.int_schema(strict=True),
+    float: core_schema.float_schema(strict=True),
+}
 
 
-def _read_object(kind: type, value: Any) -> Any:
-    name = kind.__name__
-    if not isinstance(value, dict) or (name in _TAGGED and cast("dict[str, Any]", value).get("type") != name):
-        raise ValueError(f"no {name}: {_short(value)}")
-    return _object(kind, cast("dict[str, Any]", value))
-
-
-def _read_tuple(read: Callable[[Any], Any], value: Any) -> Any:
-    if not isinstance(value, list):
-        raise ValueError(f"no list: {_short(value)}")
-    return tuple([read(item) for item in cast("list[Any]", value)])
-
-
-def _read_one_of(options: tuple[Any, ...], value: Any) -> Any:
-    if value not in options:
-        raise ValueError(f"none of {options}: {_short(value)}")
-    return value
-
-
-def _read_plain(kinds: tuple[type, ...], value: Any) -> Any:
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        raise ValueError(f"no {kinds[0].__name__}: {_short(value)}")
-    return value
-
-
-def _read_first(readers: tuple[Callable[[Any], Any], ...], value: Any) -> Any:
-    for read in readers:
-        with suppress(ValueError):
-            return read(value)
-    raise ValueError(f"of no type that it may have: {_short(value)}")
-
-
-def _read_as_it_is(value: Any) -> Any:
-    return value
-
-
-def _short(value: Any) -> str:
-    return repr(value)[:60]
+def _complaint(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))[:60]}: {first['msg'][:120]}"
 
 
 def _object_schema(kind: type, first: dict[str, Any]) -> dict[str, Any]:
@@ -243,7 +224,8 @@ def _object_schema(kind: type, first: dict[str, Any]) -> dict[str, Any]:
     schema: dict[str, Any] = {
         "type": "object",
         "properties": {**first, **{name: _schema(hint) for name, hint in hints.items()}},
-        "required": [*first, *hints],
+        # One with a default may have come to the version later.
+        "required": [*first, *(field.name for field in fields(kind) if field.default is MISSING)],
         "additionalProperties": False,
     }
     own = kind.__doc__ or ""

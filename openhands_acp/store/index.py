@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO
 
 from openhands_acp.engine.events import ConversationStarted, ConversationStateUpdateEvent, Entry, MessageEvent
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.store.codec import NewerRecord, UnknownRecord, from_json
+from openhands_acp.store.listing import IsIn, Key, anywhere, is_name, key_of
 from openhands_acp.store.lock import BINARY, NOFOLLOW, share_lock, try_lock
 from openhands_acp.store.reading import JOURNAL_NAME, NoSuchSession, UnreadableSession, open_journal, parsed
 
@@ -35,15 +35,10 @@ _GROWN = 64 * 1024
 
 # ["<name>","<updated_at>",<0 or 1>,[<roots>],<title>,<messages>,<size>]
 _NAME = slice(2, 34)
-_HEX = re.compile(r"[0-9a-f]{32}")
 _UPDATED_AT = slice(37, 69)
 _STAMP = 32
 _OPEN = 71
 _ROOTS = 74
-
-Key: TypeAlias = tuple[str, str]
-"""When a session was last written to, and its name: sessions in order."""
-
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -75,9 +70,15 @@ NOTHING = Glance()
 
 def glance_of(entries: Iterable[Entry], size: int, before: Glance = NOTHING) -> Glance:
     """Fold `entries`, which end where the journal has `size` bytes."""
+    messages, updated_at = before.messages, before.updated_at
     for entry in entries:
-        before = before.after(entry)
-    return replace(before, size=size)
+        # Of most events nothing counts but their time.
+        updated_at = entry.timestamp
+        if isinstance(entry.event, MessageEvent):
+            messages += 1
+        elif isinstance(entry.event, ConversationStarted | ConversationStateUpdateEvent):
+            before = before.after(entry)
+    return replace(before, messages=messages, updated_at=updated_at, size=size)
 
 
 class Index:
@@ -97,12 +98,11 @@ class Index:
             # A line break in front as well: the line before it may be torn.
             self._append(f"\n{line}\n".encode())
 
-    def newest(self, names: set[str], root: str | None, start: Key | None) -> Iterator[tuple[Key, Glance]]:
-        """Yield those of the sessions `names` that come after `start`, newest first; with `root`, only those in it."""
+    def newest(self, names: set[str], is_in: IsIn, start: Key | None) -> Iterator[tuple[Key, Glance]]:
+        """Yield those of the sessions `names` that come after `start`, newest first, where they are asked for."""
         lines = self._current(names)
-        if root is not None:
-            first = json.dumps(root)
-            lines = {name: line for name, line in lines.items() if line.startswith(first, _ROOTS)}
+        if is_in is not anywhere:
+            lines = {name: line for name, line in lines.items() if is_in(_first_root(line))}
         # One text is sorted faster than two.
         keys = [line[_UPDATED_AT] + name for name, line in lines.items()]
         if start is not None:
@@ -114,7 +114,7 @@ class Index:
 
     def _checked(self, name: str, glance: Glance) -> Glance | None:
         """Look again where the journal is not as long as it is said to be: a power cut can take lines of the index."""
-        if _size_of(f"{self._folder}/{name}/{JOURNAL_NAME}") == glance.size:
+        if size_of(f"{self._folder}/{name}/{JOURNAL_NAME}") == glance.size:
             return glance
         now = _look(self._folder / name, glance)
         if now is not None and now != glance:
@@ -125,9 +125,9 @@ class Index:
         """Return a line for each session; those that are not known, or were not closed, are looked at."""
         lines, count = self._read(names)
         unsure = [(name, _glance(line) or NOTHING) for name, line in lines.items() if line[_OPEN] == "1"]
-        unknown = {name for name in names - lines.keys() if _HEX.fullmatch(name)}
+        unknown = {name for name in names - lines.keys() if is_name(name)}
         for name, before in unsure + [(name, NOTHING) for name in unknown]:
-            if before.size and _size_of(f"{self._folder}/{name}/{JOURNAL_NAME}") == before.size:
+            if before.size and size_of(f"{self._folder}/{name}/{JOURNAL_NAME}") == before.size:
                 continue
             lines.pop(name, None)
             now = _look(self._folder / name, before)
@@ -189,9 +189,18 @@ class Index:
 
 
 def _line(name: str, glance: Glance, *, is_open: bool) -> str:
-    updated_at = glance.updated_at.astimezone(UTC).isoformat(timespec="microseconds")
+    updated_at, _ = key_of(glance.updated_at, name)
     record = [name, updated_at, int(is_open), glance.roots, glance.title, glance.messages, glance.size]
     return json.dumps(record, separators=(",", ":"))
+
+
+def _first_root(line: str) -> str:
+    root = line[_ROOTS + 1 : line.find('"', _ROOTS + 1)]
+    if "\\" not in root:
+        # Nearly every one, and faster by far than the whole line.
+        return root
+    glance = _glance(line)
+    return glance.roots[0] if glance and glance.roots else ""
 
 
 def _is_whole(line: str) -> bool:
@@ -207,7 +216,8 @@ def _glance(line: str) -> Glance | None:
         return None
 
 
-def _size_of(path: str) -> int:
+def size_of(path: str | Path) -> int:
+    """Return how long a file is, -1 if it is not there."""
     try:
         return os.lstat(path).st_size
     except OSError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from contextlib import suppress
 from datetime import datetime
 from importlib import import_module
@@ -23,6 +24,10 @@ NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 _FAR = 1 << 30
 """Where Windows locks a byte: beyond the text, which others may read."""
+MOMENT = 0.2
+"""Seconds in which others have looked, and an owner has said who it is, however busy the machine: both are one step."""
+AGAIN = 0.001
+"""Seconds between two tries."""
 
 
 class Lock:
@@ -30,28 +35,46 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         """Raises Taken, and OSError where locks or files cannot be had."""
+        about = _about_us()
         self._fd = _locked(path)
         # On a full disk it is locked all the same, and only says less.
         with suppress(OSError):
-            os.ftruncate(self._fd, 0)
-            os.write(self._fd, _about_us())
+            os.write(self._fd, about)
+            os.ftruncate(self._fd, len(about))
 
     def release(self) -> None:
         """Give it up; more than once does no harm."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
+            with suppress(OSError):
+                # The next owner is not to be taken for this one, before it has said who it is.
+                os.ftruncate(fd, 0)
             # By name and not only by closing: a child that is just being started holds a copy until its `exec`.
-            _unlock(fd)
+            unlock(fd)
             os.close(fd)
+
+
+def owner_of(path: Path) -> str:
+    """Say who owns what this file is the lock of, in the middle of a sentence; empty if nobody does."""
+    try:
+        fd = os.open(path, os.O_RDONLY | BINARY | NOFOLLOW)
+    except OSError:
+        return ""
+    try:
+        return "" if _is_free(fd) else _owner(fd)
+    except OSError:
+        # Locks cannot be had here, so nobody has one.
+        return ""
+    finally:
+        os.close(fd)
 
 
 def _locked(path: Path) -> int:
     while True:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | BINARY | NOFOLLOW, 0o600)
         try:
-            if not try_lock(fd):
-                raise Taken(_sentence(os.read(fd, 4096)))
-            if _is_still_there(fd, path):
+            _lock(fd)
+            if is_still_there(fd, path):
                 return fd
         except BaseException:
             os.close(fd)
@@ -60,7 +83,31 @@ def _locked(path: Path) -> int:
         os.close(fd)
 
 
-def _is_still_there(fd: int, path: Path) -> bool:
+def _lock(fd: int) -> None:
+    """Raises Taken."""
+    until = time.monotonic() + MOMENT
+    while not try_lock(fd):
+        if not _is_free(fd) or time.monotonic() > until:
+            raise Taken(f"this session is {_owner(fd)}; close it there, then send this again")
+        time.sleep(AGAIN)
+
+
+def _is_free(fd: int) -> bool:
+    """Tell whether nobody owns it. Whoever looks has it for a moment, and shares it with others who do."""
+    if sys.platform == "win32":
+        if not try_lock(fd):
+            return False
+    else:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    unlock(fd)
+    return True
+
+
+def is_still_there(fd: int, path: Path) -> bool:
+    """Tell whether an open file is the one that is found at `path`."""
     try:
         return os.path.samestat(os.fstat(fd), os.lstat(path))
     except FileNotFoundError:
@@ -92,7 +139,8 @@ def share_lock(fd: int) -> None:
         fcntl.flock(fd, fcntl.LOCK_SH)
 
 
-def _unlock(fd: int) -> None:
+def unlock(fd: int) -> None:
+    """Give up the lock of an open file."""
     if sys.platform == "win32":
         windows = import_module("msvcrt")
         os.lseek(fd, _FAR, os.SEEK_SET)
@@ -120,19 +168,31 @@ def _name_of(pid: int) -> str:
         return ""
 
 
-def _sentence(content: bytes) -> str:
+def _owner(fd: int) -> str:
+    until = time.monotonic() + MOMENT
+    while not (owner := _named(_content(fd))):
+        if time.monotonic() > until:
+            return "open in another process"
+        time.sleep(AGAIN)
+    return owner
+
+
+def _content(fd: int) -> bytes:
+    os.lseek(fd, 0, os.SEEK_SET)
+    return os.read(fd, 4096)
+
+
+def _named(content: bytes) -> str:
+    """Word what an owner wrote; empty if it has yet to do so, or could not."""
     try:
         about = json.loads(content)
         pid, program, parent = int(about["pid"]), str(about["program"]), str(about["parent"])
         since = datetime.fromisoformat(about["since"])
     except (ValueError, KeyError, TypeError):
-        return "this session is open in another process; close it there, then send this again"
+        return ""
     if pid == os.getpid():
-        return "this session is already open in this window; close it there, then send this again"
+        return "already open in this window"
     names = [program] if program else []
     names += [f"started by {parent}"] if parent else []
     named = f" ({', '.join(names)})" if names else ""
-    return (
-        f"this session is open in another window: process {pid}{named} has had it since {since:%Y-%m-%d %H:%M}; "
-        "close it there, then send this again"
-    )
+    return f"open in another window: process {pid}{named} has had it since {since:%Y-%m-%d %H:%M}"

@@ -5,12 +5,14 @@ Knows the arguments and observations of its tools, of this and of older releases
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from openhands_acp.engine import spelling
-from openhands_acp.engine.cards import Card, Location, Shown, ShownCommand, ShownText
+from openhands_acp.engine.cards import Card, Location, Shown, ShownCommand, ShownDiff, ShownText
 from openhands_acp.engine.checkpoints.diffs import diff_card
 from openhands_acp.engine.events import PlanEntry
 from openhands_acp.engine.messages import JsonObject
@@ -24,6 +26,7 @@ _STATUS: Mapping[str, Literal["pending", "in_progress", "completed"]] = {
     "done": "completed",
 }
 
+_PATCHED = re.compile(r"^\*\*\* (?:Add|Update|Delete) File: *(\S.*?) *$", re.MULTILINE)
 _TITLE = 200
 _PERSON = 8_000
 """Characters of output on a card."""
@@ -55,9 +58,13 @@ def card_of(name: str, arguments: Mapping[str, Any], summary: object, root: AbsP
             return None
         case {"pattern": str(pattern)} if name in ("grep", "glob"):
             return Card(one_line(f"Find {pattern}"), "search")
+        case {"patch": str(patch)} if name == "apply_patch":
+            return _patch_card(patch, root)
+        case {"prompt": str(prompt)} if name == "task":
+            who, what = arguments.get("subagent_type") or "general-purpose", arguments.get("description") or prompt
+            return Card(one_line(f"{who}: {what}"), "other", (), (ShownText(prompt),))
         case _:
-            title = one_line(summary) if isinstance(summary, str) and summary.strip() else name
-            return Card(title, "edit" if name == "apply_patch" else "other")
+            return _other_card(name, arguments, summary)
 
 
 def shown_of(name: str, arguments: Mapping[str, Any], seen: Mapping[str, Any], root: AbsPath) -> Seen:
@@ -70,6 +77,8 @@ def shown_of(name: str, arguments: Mapping[str, Any], seen: Mapping[str, Any], r
             return _terminal_seen(command, text, is_error, seen)
         case {"path": str(path)} if name in _EDITORS:
             return _editor_seen(absolute(path, root), text, is_error, seen)
+        case {"patch": str()} if diffs := _changes(seen, root):
+            return Seen(text, is_error, diffs, tuple(Location(diff.path) for diff in diffs))
         case _:
             return Seen(text, is_error, (fenced(text),) if text else ())
 
@@ -115,6 +124,15 @@ def fenced(text: str) -> ShownText:
     return ShownText(spelling.fenced(_bounded(text)))
 
 
+def _other_card(name: str, arguments: Mapping[str, Any], summary: object) -> Card:
+    given = {key: value for key, value in arguments.items() if key != "kind" and value is not None}
+    # Where the model gave no summary, OpenHands makes one of the arguments.
+    has_summary = isinstance(summary, str) and summary.strip() and not summary.startswith(f"{name}: {{")
+    title = summary if has_summary else f"{name} {json.dumps(given, ensure_ascii=False)}" if given else name
+    shown = (ShownText(spelling.fenced(_bounded(json.dumps(given, indent=2, ensure_ascii=False)), "json")),)
+    return Card(one_line(str(title)), "fetch" if name.startswith("browser_") else "other", (), shown if given else ())
+
+
 # ---------------------------------------------------------------- terminal
 
 
@@ -130,11 +148,16 @@ def _terminal_seen(command: str, text: str, is_error: bool, seen: Mapping[str, A
             text = f"{prefix}{text}{suffix}"
         case _:
             pass
+    match seen.get("metadata"):
+        case {"working_dir": str(folder)} if folder:
+            told = f"{text}\n[Current working directory: {folder}]"
+        case _:
+            told = text
     code = seen.get("exit_code")
     raw: JsonObject | None = {"exit_code": code} if isinstance(code, int) else None
     # -1 is a command that still runs.
     is_failed = is_error or (isinstance(code, int) and code not in (0, -1))
-    return Seen(text, is_failed, (ShownCommand(command, _bounded(text)),), (), raw)
+    return Seen(told, is_failed, (ShownCommand(command, _bounded(text.lstrip("\n"))),), (), raw)
 
 
 # ---------------------------------------------------------------- file editor
@@ -173,6 +196,40 @@ def _editor_seen(path: AbsPath, text: str, is_error: bool, seen: Mapping[str, An
             return Seen(text, is_error, (diff_card(path, before, new),), place, {"path": path})
         case _:
             return Seen(text, is_error, (fenced(text),) if text else (), place, {"path": path})
+
+
+# ---------------------------------------------------------------- patches
+
+
+def _patch_card(patch: str, root: AbsPath) -> Card:
+    paths = [absolute(found, root) for found in dict.fromkeys(_PATCHED.findall(patch))]
+    named = ", ".join(shortened(path, root) for path in paths)
+    return Card(
+        one_line(f"Edit {named}" if named else "Patch files"), "edit", tuple(map(Location, paths)), (fenced(patch),)
+    )
+
+
+def _changes(seen: Mapping[str, Any], root: AbsPath) -> tuple[ShownDiff, ...]:
+    match seen.get("commit"):
+        case {"changes": {**changes}}:
+            found = [_change(str(path), change, root) for path, change in changes.items()]
+            return tuple(diff for diff in found if diff is not None)
+        case _:
+            return ()
+
+
+def _change(path: str, change: object, root: AbsPath) -> ShownDiff | None:
+    match change:
+        case {"type": "add", "new_content": str(new)}:
+            return diff_card(absolute(path, root), None, new)
+        case {"type": "delete", "old_content": str(old)}:
+            return ShownDiff(absolute(path, root), old, None)
+        case {"type": "update", "old_content": str(old), "new_content": str(new), "move_path": str(moved)} if moved:
+            return ShownDiff(absolute(moved, root), old, new, absolute(path, root))
+        case {"type": "update", "old_content": str(old), "new_content": str(new)}:
+            return diff_card(absolute(path, root), old, new)
+        case _:
+            return None
 
 
 def _bounded(text: str) -> str:

@@ -9,18 +9,26 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeGuard, cast
+from typing import Any, Literal, cast
 from uuid import NAMESPACE_URL, uuid5
 
 from openhands_acp.engine import events as ours
 from openhands_acp.engine.events import Durable, Entry
-from openhands_acp.engine.messages import Image, JsonValue, Part, Text
+from openhands_acp.engine.messages import Image, JsonValue, Text
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.store.openhands_cards import card_of, plan_of, shown_of, words_of
-
-RawEvent = Mapping[str, Any]
+from openhands_acp.store.openhands_fields import (
+    RawEvent,
+    arguments_of,
+    is_object,
+    parts_of,
+    time_of,
+    tool_name,
+    without,
+)
+from openhands_acp.store.openhands_view import View
 
 RESULTS = ("ObservationEvent", "UserRejectObservation", "AgentErrorEvent")
 SILENT = frozenset(
@@ -29,6 +37,7 @@ SILENT = frozenset(
         "ConversationStateUpdateEvent",
         "HookExecutionEvent",
         "LLMCompletionLogEvent",
+        "SecurityAnalysisEvent",
         "StreamingDeltaEvent",
         "TokenEvent",
     }
@@ -37,10 +46,6 @@ SILENT = frozenset(
 
 _CUT_SHORT = "OpenHands recorded no result of this call; whether it ran, and what it did, is unknown"
 _RISKS = ("LOW", "MEDIUM", "HIGH", "UNKNOWN")
-
-
-def is_object(value: object) -> TypeGuard[RawEvent]:
-    return isinstance(value, Mapping)
 
 
 def translate(raw: Sequence[RawEvent], root: AbsPath, title: str | None) -> tuple[list[Entry], list[str]]:
@@ -76,25 +81,6 @@ def results_of(raw: Sequence[RawEvent]) -> Mapping[str, str]:
     return found
 
 
-def parts_of(content: object) -> tuple[Part, ...]:
-    """Translate message content; an image that is only linked becomes its address."""
-    parts: list[Part] = []
-    for item in cast("list[Any]", content) if isinstance(content, list) else ():
-        match item:
-            case {"type": "image", "image_urls": [*urls]}:
-                parts += [_image(str(url)) for url in urls]
-            case {"text": str(text)}:
-                parts.append(Text(text))
-            case _:
-                pass
-    return tuple(parts)
-
-
-def _image(url: str) -> Part:
-    head, comma, data = url.partition(";base64,")
-    return Image(head.removeprefix("data:"), data) if comma and head.startswith("data:") else Text(f"(image: {url})")
-
-
 @dataclass(slots=True)
 class _Reading:
     root: AbsPath
@@ -111,7 +97,9 @@ class _Reading:
     _count: int = 0
     """Entries made of the present event."""
     _turn_id: str | None = None
-    _is_interrupted: bool = False
+    _interrupted_by: str | None = None
+    """The event by which the person stopped the turn."""
+    _view: View = field(default_factory=View)
     _open: dict[str, RawEvent] = field(default_factory=dict[str, RawEvent])
     """Actions without a result so far, by id."""
     _response: tuple[str, str] = "", ""
@@ -121,7 +109,7 @@ class _Reading:
     def read(self, event: RawEvent) -> None:
         kind = str(event.get("kind"))
         self._id, self._count = str(event.get("id")), 0
-        self._timestamp = _time(event.get("timestamp")) or self._timestamp
+        self._timestamp = time_of(event.get("timestamp")) or self._timestamp
         match kind:
             case "SystemPromptEvent":
                 self._system_prompt(event)
@@ -141,27 +129,39 @@ class _Reading:
         for action_id, action in self._open.items():
             self._emit(ours.AgentErrorEvent(action_id, str(action.get("tool_name")), _CUT_SHORT))
         self._open.clear()
-        self._emit(ours.TurnEnded(self._turn_id, "cancelled" if self._is_interrupted else "end_turn"))
-        self._turn_id, self._is_interrupted = None, False
+        self._emit(ours.TurnEnded(self._turn_id, "cancelled" if self._interrupted_by else "end_turn"))
+        if self._interrupted_by:
+            self._view.stops(self._interrupted_by)
+        self._turn_id = self._interrupted_by = None
 
     # ---------------------------------------------------------------- one kind each
 
     def _system_prompt(self, event: RawEvent) -> None:
         tools = event.get("tools")
-        named = [_tool_name(tool) for tool in cast("list[Any]", tools)] if isinstance(tools, list) else []
+        named = [tool_name(tool) for tool in cast("list[Any]", tools)] if isinstance(tools, list) else []
         static, dynamic = words_of(event.get("system_prompt")), words_of(event.get("dynamic_context"))
         self._emit(ours.SystemPromptEvent(static, dynamic, tuple(name for name in named if name)))
+        self._view.prompts(self._id)
 
     def _message(self, event: RawEvent) -> None:
         message = event.get("llm_message")
         match message:
+            case {"role": "user"} if event.get("source") == "environment":
+                # OpenHands' own words, in the person's voice: it has no other for the model.
+                if self._interrupted_by:
+                    self.end_turn()
+                self._goes_on()
+                told = words_of(message.get("content"))
+                self._say(event, told, told)
             case {"role": "user"}:
-                parts = parts_of(message.get("content")) + parts_of(event.get("extended_content"))
                 self._begin_turn()
-                self._emit(ours.MessageEvent(self._id, "user", parts))
+                self._emit(ours.MessageEvent(self._id, "user", parts_of(message.get("content"))))
+                self._view.begins(self._id)
                 if self.title:
                     self._emit(ours.ConversationStateUpdateEvent("title", self.title))
                     self.title = None
+                if added := words_of(event.get("extended_content")):
+                    self._say(event, added, "Something was added to this prompt, for the model to read.")
             case {"role": "assistant"}:
                 self._goes_on()
                 self._retire_response()
@@ -170,9 +170,20 @@ class _Reading:
                 text = words_of(message.get("content"))
                 if text or not has_thought:
                     self._emit(ours.MessageEvent(self._id, "assistant", (Text(text),), response_id))
+                self._view.answers(self._id, response_id)
                 self._retire_response()
             case _:
                 self.notes.append(f"event {self._id}: a message of neither the person nor the model; left out")
+
+    def _say(self, event: RawEvent, told: str, shown: str) -> None:
+        """Tell the model, in the person's voice, what they did not write."""
+        names = event.get("activated_skills")
+        followed = ", ".join(map(str, cast("list[object]", names))) if isinstance(names, list) else ""
+        if followed:
+            self._emit(ours.NoticeEvent(f"{self._id}-added", "thought", f"Following {followed}.", told))
+        else:
+            self._emit(ours.NoticeEvent(f"{self._id}-added", "text" if shown == told else "thought", shown, told))
+        self._view.begins(self._id)
 
     def _action(self, event: RawEvent) -> None:
         self._goes_on()
@@ -201,6 +212,7 @@ class _Reading:
             ),
             self._id,
         )
+        self._view.answers(self._id, response_id)
 
     def _result(self, kind: str, event: RawEvent) -> None:
         action_id = self.results.get(self._id)
@@ -209,6 +221,7 @@ class _Reading:
             self.notes.append(f"event {self._id}: a result without its call; left out")
             return
         name = str(event.get("tool_name") or action.get("tool_name"))
+        self._view.joins(self._id, action_id)
         match kind:
             case "ObservationEvent":
                 self._retire_response()
@@ -225,7 +238,7 @@ class _Reading:
         observation = event.get("observation")
         seen: RawEvent = observation if is_object(observation) else {}
         images = tuple(part for part in parts_of(seen.get("content")) if isinstance(part, Image))
-        shown = shown_of(name, arguments, _without(images, seen), self.root)
+        shown = shown_of(name, arguments, without(images, seen), self.root)
         text = "\n".join(filter(None, (shown.text, words_of(event.get("extended_content")))))
         if not shown.is_error:
             self._tell(name, arguments)
@@ -250,20 +263,37 @@ class _Reading:
     def _other(self, kind: str, event: RawEvent) -> None:
         match kind:
             case "PauseEvent" | "InterruptEvent":
-                if self._turn_id is not None and not self._is_interrupted:
-                    self._is_interrupted = True
+                if self._turn_id is not None and self._interrupted_by is None:
+                    self._interrupted_by = self._id
                     self._emit(ours.InterruptEvent())
             case "ConversationErrorEvent":
                 code, detail = str(event.get("code", "")), str(event.get("detail", ""))
                 self._emit(ours.ConversationErrorEvent(self._id, code, detail or code))
             case "Condensation":
-                # The model reads everything again; where that is too much, this engine condenses by itself.
-                summary = event.get("summary")
-                if isinstance(summary, str) and summary:
-                    self._emit(ours.NoticeEvent(self._id, "text", f"OpenHands summed up what was before:\n\n{summary}"))
+                self._condensation(event)
             case _:
                 if kind not in SILENT:
                     self.unknown[kind] += 1
+
+    def _condensation(self, event: RawEvent) -> None:
+        written, summary = event.get("forgotten_event_ids"), event.get("summary")
+        forgotten = set(map(str, cast("list[object]", written))) if isinstance(written, list) else set[str]()
+        if self._interrupted_by in forgotten:
+            self.end_turn()
+        told, offset = summary if isinstance(summary, str) else "", event.get("summary_offset")
+        place = max(0, offset) if told and isinstance(offset, int) else None
+        until, kept = self._view.condensing(forgotten, place)
+        if not until and not told:
+            return
+        how = "a summary replaces" if told else "the model reads no more of"
+        self._emit(
+            ours.NoticeEvent(f"{self._id}-told", "text", f"OpenHands shortened the conversation: {how} what was.")
+        )
+        stage, before = "summary" if told else "cut", self._view.tokens
+        condensation = ours.Condensation(self._id, stage, before, 0, until, kept, told)
+        entry = self._entry(condensation)
+        self._view.condense(entry, condensation, f"{self._id}-summary")
+        self.entries.append(replace(entry, event=replace(condensation, tokens_after=self._view.tokens)))
 
     # ---------------------------------------------------------------- what they share
 
@@ -277,7 +307,7 @@ class _Reading:
 
     def _goes_on(self) -> None:
         # OpenHands can be told to go on after a pause without a word.
-        self._is_interrupted = False
+        self._interrupted_by = None
         if self._turn_id is None:
             self._turn_id = f"{self._id}-turn"
             self._emit(ours.TurnStarted(self._turn_id))
@@ -308,49 +338,12 @@ class _Reading:
         return True
 
     def _emit(self, event: Durable, entry_id: str | None = None) -> None:
+        entry = self._entry(event, entry_id)
+        self.entries.append(entry)
+        self._view.apply(entry)
+
+    def _entry(self, event: Durable, entry_id: str | None = None) -> Entry:
         self._count += 1
         # Of several entries that one event becomes, each needs an id, the same at each reading.
         derived = str(uuid5(NAMESPACE_URL, f"{self._id}/{self._count}"))
-        self.entries.append(Entry(entry_id or derived, self._timestamp, event))
-
-
-def _without(images: tuple[Image, ...], observation: RawEvent) -> RawEvent:
-    """Leave out of an observation's content the images that are kept as such."""
-    content = observation.get("content")
-    if not images or not isinstance(content, list):
-        return observation
-    blocks = cast("list[object]", content)
-    return {**observation, "content": [item for item in blocks if not set(parts_of([item])) & set(images)]}
-
-
-def arguments_of(action_event: RawEvent) -> RawEvent:
-    """Return what a call was made with, as OpenHands parsed it or else as the model wrote it."""
-    action = action_event.get("action")
-    if is_object(action):
-        data = action.get("data")
-        return data if action.get("kind") == "MCPToolAction" and is_object(data) else action
-    match action_event:
-        case {"tool_call": {"arguments": str(written)}}:
-            try:
-                value: object = json.loads(written, strict=False)
-            except (ValueError, RecursionError):
-                return {}
-            return value if is_object(value) else {}
-        case _:
-            return {}
-
-
-def _tool_name(tool: object) -> str | None:
-    match tool:
-        case {"name": str(name)} | {"title": str(name)} | {"annotations": {"title": str(name)}} | {"kind": str(name)}:
-            return name
-        case _:
-            return None
-
-
-def _time(written: object) -> datetime | None:
-    try:
-        # Naive ones are the local time of the machine that wrote them.
-        return datetime.fromisoformat(written).astimezone(UTC) if isinstance(written, str) else None
-    except (ValueError, OverflowError, OSError):
-        return None
+        return Entry(entry_id or derived, self._timestamp, event)

@@ -9,13 +9,14 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from pydantic_core import from_json as from_json_text
 
-from openhands_acp.engine.events import Entry
+from openhands_acp.engine.events import Entry, TurnEnded, TurnStarted
 from openhands_acp.store.blobs import Blobs, put_back
 from openhands_acp.store.codec import VERSION, NewerRecord, UnknownRecord, from_json
 from openhands_acp.store.lock import BINARY, NOFOLLOW
@@ -41,6 +42,14 @@ class Stored:
     """Sentences for a person: what was cut off or left out, and why."""
     size: int
     """Bytes of the journal that were read whole; 0 for entries that come from elsewhere."""
+    owner: str = ""
+    """Who was in the middle of a turn of it, in words: `lock.owner_of`; empty if nobody was."""
+
+    @property
+    def is_in_a_turn(self) -> bool:
+        """Whether its last turn has no end: it runs, or whoever took it was stopped."""
+        turns = (e.event for e in reversed(self.entries) if isinstance(e.event, TurnStarted | TurnEnded))
+        return isinstance(next(turns, None), TurnStarted)
 
 
 def open_journal(folder: Path) -> BinaryIO:
@@ -66,16 +75,29 @@ def is_ours(status: os.stat_result) -> bool:
 
 def read_journal(folder: Path) -> Stored:
     """Read a session. Raises NoSuchSession and UnreadableSession."""
+    notes: list[str] = []
     try:
         with open_journal(folder) as file:
-            data = file.read()
+            entries, size = _read(file, Blobs(folder / BLOBS_NAME), notes)
+            torn = file.tell() - size
     except OSError as error:
         raise UnreadableSession(f"this session cannot be read: {error.strerror} ({folder})") from error
-    size = whole_size(data)
-    notes: list[str] = []
+    if len(notes) > _NOTES:
+        notes[_NOTES:] = [f"and {len(notes) - _NOTES} more like these"]
+    if torn:
+        notes.append(
+            f"the last {torn} bytes of the journal were left out: their record is not whole, because whoever wrote it "
+            "was stopped, or is writing at this moment"
+        )
+    return Stored(entries, tuple(notes), size)
+
+
+def _read(file: BinaryIO, blobs: Blobs, notes: list[str]) -> tuple[list[Entry], int]:
+    """Return the entries, and how many bytes hold them; `notes` gets what was left out. Raises UnreadableSession."""
     entries: list[Entry] = []
-    blobs = Blobs(folder / BLOBS_NAME)
-    for number, line in enumerate(data[:size].split(b"\n")[:-1], 1):
+    size = 0
+    for number, line in enumerate(_whole_lines(file), 1):
+        size += len(line)
         try:
             entries.append(_entry(line, number, blobs, notes))
         except NewerRecord as error:
@@ -85,21 +107,20 @@ def read_journal(folder: Path) -> Stored:
             ) from error
         except UnknownRecord as error:
             notes.append(f"line {number} of the journal was left out, because it cannot be read: {error}")
-    if len(notes) > _NOTES:
-        notes[_NOTES:] = [f"and {len(notes) - _NOTES} more like these"]
-    if torn := len(data) - size:
-        notes.append(
-            f"the last {torn} bytes of the journal were left out: their record is not whole, because whoever wrote it "
-            "was stopped, or is writing at this moment"
-        )
-    return Stored(entries, tuple(notes), size)
+    return entries, size
 
 
-def whole_size(data: bytes) -> int:
-    """Count the bytes up to the end of the last record that is whole: it ends its line, and is JSON."""
-    end = data.rfind(b"\n") + 1
-    last = data.rfind(b"\n", 0, max(end - 1, 0)) + 1
-    return end if end == 0 or parsed(data[last : end - 1]) is not None else last
+def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines up to the last record that is whole: it ends its line, and is JSON."""
+    last = b""
+    for line in file:
+        if not line.endswith(b"\n"):
+            break
+        if last:
+            yield last
+        last = line
+    if parsed(last) is not None:
+        yield last
 
 
 def parsed(line: bytes) -> dict[str, Any] | None:

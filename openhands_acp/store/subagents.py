@@ -1,12 +1,14 @@
 """The conversations of sub-agents: each a journal of its own, in the folder of the session that it worked for.
 
-So they are deleted with it, and copied. Knows nothing of what sub-agents do.
+So they are deleted with it, and copied. Knows nothing of what sub-agents do. That a disk fails is told by the
+session's own journal, and here only logged: nobody wants to hear it once for each.
 """
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from anyio import to_thread
@@ -19,15 +21,17 @@ from openhands_acp.store.journal import FileJournal
 from openhands_acp.store.outputs import copied
 from openhands_acp.store.reading import NoSuchSession, Stored, UnreadableSession, read_journal
 
+logger = logging.getLogger(__name__)
+
 FOLDER = "subagents"
 _ID = re.compile(r"task_[0-9]{8}")
 
 
-def opening(session: Path, on_failure: Callable[[str], None]) -> OpenSubagent:
+def opening(session: Path) -> OpenSubagent:
     """Return what opens those of one session, whose folder this is."""
 
     async def opened(task_id: str) -> KeptSubagent:
-        return await to_thread.run_sync(_opened, session, task_id, on_failure)
+        return await to_thread.run_sync(_opened, session, task_id)
 
     return opened
 
@@ -50,7 +54,7 @@ def conversations(session: Path, entries: Iterable[Entry]) -> Iterator[tuple[str
 def copy(entries: Iterable[Entry], origin: Path, session: Path) -> None:
     """Give the copy of a session its own of the conversations that it names; what fails is left out."""
     for place, stored in conversations(origin, entries):
-        journal = FileJournal(session / place, lambda _sentence: None)
+        journal = FileJournal(session / place, logger.warning)
         for entry in copied(stored.entries, session):
             journal.append(entry)
         try:
@@ -73,7 +77,7 @@ def _place(session: Path, task_id: str) -> Path:
     return session / FOLDER / task_id
 
 
-def _opened(session: Path, task_id: str, on_failure: Callable[[str], None]) -> KeptSubagent:
+def _opened(session: Path, task_id: str) -> KeptSubagent:
     """Raises LookupError."""
     folder = _place(session, task_id)
     try:
@@ -82,5 +86,5 @@ def _opened(session: Path, task_id: str, on_failure: Callable[[str], None]) -> K
         stored = None
     except UnreadableSession as error:
         raise LookupError(str(error)) from error
-    journal = FileJournal(folder, on_failure, stored)
-    return KeptSubagent(journal, tuple(stored.entries) if stored else (), journal.close, opening(folder, on_failure))
+    journal = FileJournal(folder, logger.warning, stored)
+    return KeptSubagent(journal, tuple(stored.entries) if stored else (), journal.close, opening(folder))

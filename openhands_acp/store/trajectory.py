@@ -1,11 +1,11 @@
 """A conversation as a trajectory in OpenHands' event shapes, for tools that read those.
 
-Of what OpenHands has no kind for, plans, notices, permissions, usage, checkpoints, mode, model, title and the
-session's start become a `ConversationStateUpdateEvent` each, under a key of our own. Left out are: how
-turns begin and end (but for an `InterruptEvent` where the person stopped one), answers that failed on
-their way, cards and other output that only a person sees, the person's stop itself (it is told where
-the turn ends), and reasoning blocks that are no list of objects. A model that reads a trajectory back
-reads what it read before.
+Of what OpenHands has no kind for, plans, notices, permissions, usage, checkpoints, tools, mode, model, title and
+the session's start become a `ConversationStateUpdateEvent` each, under a key of our own. Left out are: how
+turns begin and end (but for an `InterruptEvent` where the person stopped one), prompts but the newest, answers
+that failed on their way, cards and other output that only a person sees, the person's stop itself (it is told where
+the turn ends), and reasoning blocks that are not Claude's. A model that reads a trajectory back reads what
+it read before, but for results of calls that have been left out since, which are whole again.
 """
 
 from __future__ import annotations
@@ -14,31 +14,19 @@ import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, assert_never, cast
+from typing import Any, BinaryIO, TypeAlias, assert_never, cast
+from uuid import NAMESPACE_URL, uuid5
 
-from openhands_acp.engine import cards
 from openhands_acp.engine import events as ours
 from openhands_acp.engine.events import Entry
-from openhands_acp.engine.messages import Image, JsonValue, Part, Text, plain_text
+from openhands_acp.engine.items import Guidance, messages_of
+from openhands_acp.engine.messages import Image, JsonValue, Part, Text, UserMessage, plain_text
 from openhands_acp.engine.subagents.events import SubagentStarted, SubagentStep
 from openhands_acp.engine.tool_events import ToolsChanged
 from openhands_acp.store.codec import source_of, to_json
-
-Wire = dict[str, Any]
-
-_ACTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "terminal": ("TerminalAction", ("command", "is_input", "timeout", "reset")),
-    "file_editor": (
-        "FileEditorAction",
-        ("command", "path", "file_text", "old_str", "new_str", "insert_line", "view_range"),
-    ),
-    "apply_patch": ("ApplyPatchAction", ("patch",)),
-    "task_tracker": ("TaskTrackerAction", ("command", "task_list")),
-    "think": ("ThinkAction", ("thought",)),
-    "finish": ("FinishAction", ("message",)),
-}
-"""OpenHands' parsed calls of tools that we share: their kind, and the fields that they take."""
-
+from openhands_acp.store.openhands_calls import Wire, action_of, observation_of
+from openhands_acp.store.openhands_view import View
+from openhands_acp.store.trajectory_order import prompt_first, response_id, results_first, without_dropped
 
 _KEYS: Mapping[type, str] = {
     ours.ConversationStarted: "started",
@@ -60,10 +48,15 @@ _NONE: Mapping[str, Sequence[Entry]] = {}
 
 
 def to_openhands(entries: Sequence[Entry]) -> list[Wire]:
-    """Translate a conversation, in its order; the calls of one response stand side by side, as OpenHands wants them."""
-    kept = _without_dropped(entries)
+    """Translate a conversation, in its order, but for what OpenHands does not read elsewhere.
+
+    The prompt comes first, and side by side are the calls of one response, and then their results, before
+    anything that was said meanwhile.
+    """
+    kept = prompt_first(without_dropped(entries))
     writing = _Writing(_responses(kept))
-    return [event for entry in kept for event in writing.events_of(entry)]
+    events = (event for entry in kept for event in writing.events_of(entry))
+    return [_readable(event) for event in results_first(events)]
 
 
 def export_zip(entries: Sequence[Entry], file: BinaryIO, others: Mapping[str, Sequence[Entry]] = _NONE) -> None:
@@ -75,7 +68,6 @@ def export_zip(entries: Sequence[Entry], file: BinaryIO, others: Mapping[str, Se
         for folder, each in {"": entries, **others}.items():
             for number, event in enumerate(to_openhands(each)):
                 name = f"event_{number:06d}_{event['id']}.json"
-                # Spelt in ASCII, so that a lone surrogate in some output cannot make it unreadable.
                 archive.writestr(f"{folder}/{name}" if folder else name, json.dumps(event, indent=2))
 
 
@@ -90,36 +82,12 @@ class _Response:
     is_written: bool = False
 
 
-def _without_dropped(entries: Sequence[Entry]) -> list[Entry]:
-    """Leave out answers that failed on their way, with the results of their calls: no model ever reads them."""
-    events = [entry.event for entry in entries]
-    dropped = {event.response_id for event in events if isinstance(event, ours.ResponseDropped)}
-    calls = {
-        event.tool_call_id for event in events if isinstance(event, ours.ActionEvent) and event.response_id in dropped
-    }
-
-    def stays(event: ours.Durable) -> bool:
-        match event:
-            case ours.MessageEvent(role="assistant") | ours.ThoughtEvent() | ours.ActionEvent():
-                return _response_id(event) not in dropped
-            case ours.ObservationEvent() | ours.UserRejectObservation() | ours.AgentErrorEvent():
-                return event.tool_call_id not in calls
-            case _:
-                return True
-
-    return [entry for entry in entries if stays(entry.event)]
-
-
-def _response_id(event: ours.MessageEvent | ours.ThoughtEvent | ours.ActionEvent) -> str:
-    return event.response_id or event.message_id if isinstance(event, ours.MessageEvent) else event.response_id
-
-
 def _responses(entries: Sequence[Entry]) -> dict[str, _Response]:
     found: dict[str, _Response] = {}
     for entry in entries:
         match entry.event:
             case ours.MessageEvent(role="assistant") as event:
-                found.setdefault(_response_id(event), _Response()).text += plain_text(event.content)
+                found.setdefault(response_id(event), _Response()).text += plain_text(event.content)
             case ours.ThoughtEvent() as event:
                 response = found.setdefault(event.response_id, _Response())
                 response.thought, response.blocks = event.text, event.blocks
@@ -130,32 +98,63 @@ def _responses(entries: Sequence[Entry]) -> dict[str, _Response]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A call, as its result names it."""
+
+    call_id: str
+    """By which the provider knows it."""
+    action_id: str
+    action: Wire | None
+
+
 @dataclass(slots=True)
 class _Writing:
     responses: dict[str, _Response]
-    _call_ids: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
-    """By our id of a call: the id that the provider knows it by, and its action's."""
+    _view: View = field(default_factory=View)
+    _calls: dict[str, _Made] = field(default_factory=dict[str, _Made])
+    """By our ids."""
+    _call_ids: set[str] = field(default_factory=set[str])
 
     def events_of(self, entry: Entry) -> Iterator[Wire]:
         event = entry.event
+        if isinstance(event, ours.Condensation):
+            yield self._condensation(entry, event)
+            return
+        self._view.apply(entry)
         match event:
             case ours.SystemPromptEvent():
-                yield _wire(
-                    entry,
-                    "SystemPromptEvent",
-                    system_prompt=_text(event.static),
-                    tools=[{"title": name} for name in event.tools],
-                    dynamic_context=_text(event.dynamic) if event.dynamic else None,
-                )
+                self._view.prompts(entry.id)
+                yield from _prompt(entry, event)
             case ours.MessageEvent(role="user"):
-                message = {"role": "user", "content": [_part(part) for part in event.content]}
-                yield _wire(entry, "MessageEvent", llm_message=message, activated_skills=[], extended_content=[])
+                yield self._told(entry, event.content)
             case ours.MessageEvent() | ours.ThoughtEvent() | ours.ActionEvent():
-                yield from self._response(entry, _response_id(event))
+                yield from self._response(entry, response_id(event))
             case ours.ObservationEvent() | ours.UserRejectObservation() | ours.AgentErrorEvent():
                 yield self._result(entry, event)
+            case ours.CheckpointTaken(told=str() as told) | ours.NoticeEvent(told=str() as told):
+                yield self._told(entry, (Text(told),))
+            case ours.SkillActivated(name=name, text=text):
+                yield {**self._told(entry, _guidance(name, text)), "activated_skills": [name]}
+            case ours.TurnEnded(stop_reason="cancelled"):
+                self._view.stops(entry.id)
+                yield {**_wire(entry, "InterruptEvent"), "source": "user"}
             case _:
-                yield from self._rest(entry, event)
+                yield from _rest(entry, event)
+
+    def _told(self, entry: Entry, parts: Sequence[Part]) -> Wire:
+        """Tell what a model reads in the person's voice, whoever it is from."""
+        self._view.begins(entry.id)
+        message = {"role": "user", "content": [_part(part) for part in parts]}
+        return _wire(entry, "MessageEvent", llm_message=message, activated_skills=[], extended_content=[])
+
+    def _condensation(self, entry: Entry, event: ours.Condensation) -> Wire:
+        forgotten, offset = self._view.condense(entry, event, f"{entry.id}-summary")
+        if not forgotten and not event.summary:
+            return _state(entry, _KEYS[type(event)], _fields(entry))
+        summary = {"summary": event.summary, "summary_offset": offset} if event.summary else {}
+        fields = {"forgotten_event_ids": forgotten, **summary, "llm_response_id": event.compaction_id}
+        return _wire(entry, "Condensation", **fields)
 
     def _response(self, entry: Entry, response_id: str) -> Iterator[Wire]:
         response = self.responses[response_id]
@@ -167,21 +166,27 @@ class _Writing:
             content = [_text(response.text)] if response.text else []
             message = {"role": "assistant", "content": content, **thought}
             fields = {"llm_message": message, "llm_response_id": response_id}
+            self._view.begins(entry.id)
             yield _wire(entry, "MessageEvent", **fields, activated_skills=[], extended_content=[])
         for number, (of_action, action) in enumerate(response.actions):
             # Only the first call of a response carries what was said and thought before.
             said = [_text(response.text)] if response.text and not number else []
             reasoning: Wire = {"reasoning_content": None, "thinking_blocks": []} if number else thought
+            self._view.answers(of_action.id, action.response_id)
             yield self._action(of_action, action, {"thought": said, **reasoning})
 
     def _action(self, entry: Entry, action: ours.ActionEvent, thought: Wire) -> Wire:
-        call_id = action.provider_call_id or action.tool_call_id
-        self._call_ids[action.tool_call_id] = call_id, entry.id
+        # Some providers number the calls of each answer anew; OpenHands finds a result by this id alone.
+        theirs = action.provider_call_id
+        call_id = action.tool_call_id if theirs in self._call_ids else theirs or action.tool_call_id
+        self._call_ids.add(call_id)
+        parsed = _parsed(action)
+        self._calls[action.tool_call_id] = _Made(call_id, entry.id, parsed)
         return _wire(
             entry,
             "ActionEvent",
             **thought,
-            action=_parsed(action),
+            action=parsed,
             tool_name=action.tool_name,
             tool_call_id=call_id,
             tool_call={
@@ -197,77 +202,70 @@ class _Writing:
     def _result(
         self, entry: Entry, event: ours.ObservationEvent | ours.UserRejectObservation | ours.AgentErrorEvent
     ) -> Wire:
-        call_id, action_id = self._call_ids.get(event.tool_call_id, (event.tool_call_id, ""))
-        call = {"tool_name": event.tool_name, "tool_call_id": call_id}
+        made = self._calls.get(event.tool_call_id, _Made(event.tool_call_id, "", None))
+        self._view.joins(entry.id, made.action_id)
+        call = {"tool_name": event.tool_name, "tool_call_id": made.call_id}
         match event:
             case ours.ObservationEvent():
-                return _wire(entry, "ObservationEvent", **call, action_id=action_id, observation=_observation(event))
+                content = [_text(event.text), *map(_part, event.images)]
+                observation = observation_of(made.action, event, content)
+                return _wire(entry, "ObservationEvent", **call, action_id=made.action_id, observation=observation)
             case ours.UserRejectObservation():
                 source = "user" if event.rejection_source == "user" else "hook"
                 reason = {"rejection_reason": event.rejection_reason, "rejection_source": source}
-                return _wire(entry, "UserRejectObservation", **call, action_id=action_id, **reason)
+                return _wire(entry, "UserRejectObservation", **call, action_id=made.action_id, **reason)
             case ours.AgentErrorEvent():
                 return _wire(entry, "AgentErrorEvent", **call, error=event.error)
             case _:
                 assert_never(event)
 
-    def _rest(
-        self,
-        entry: Entry,
-        event: ours.ConversationStarted
-        | ours.PermissionDecided
-        | ours.NoticeEvent
-        | ours.PlanUpdated
-        | ours.TurnStarted
-        | ours.TurnEnded
-        | ours.InterruptEvent
-        | ours.ConversationErrorEvent
-        | ours.ConversationStateUpdateEvent
-        | ours.UsageEvent
-        | ours.ResponseDropped
-        | ours.Condensation
-        | ours.QuestionAnswered
-        | ours.SkillActivated
-        | ToolsChanged
-        | SubagentStarted
-        | SubagentStep
-        | ours.CheckpointTaken,
-    ) -> Iterator[Wire]:
-        match event:
-            case ours.TurnEnded(stop_reason="cancelled"):
-                yield {**_wire(entry, "InterruptEvent"), "source": "user"}
-            case ours.TurnStarted() | ours.TurnEnded() | ours.InterruptEvent():
-                pass
-            case ours.ConversationErrorEvent():
-                yield _wire(entry, "ConversationErrorEvent", code=event.code, detail=event.detail)
-            case ours.ConversationStateUpdateEvent():
-                yield _state(entry, event.key, event.value)
-            case ours.PlanUpdated():
-                yield _state(entry, "plan", _fields(entry)["entries"])
-            case ours.CheckpointTaken(told=str() as told) | ours.NoticeEvent(told=str() as told):
-                message = {"role": "user", "content": [_text(told)]}
-                yield _wire(entry, "MessageEvent", llm_message=message, activated_skills=[], extended_content=[])
-            case ours.SkillActivated():
-                message = {"role": "user", "content": [_text(event.text)]}
-                yield _wire(
-                    entry, "MessageEvent", llm_message=message, activated_skills=[event.name], extended_content=[]
-                )
-            case (
-                ours.ConversationStarted()
-                | ours.NoticeEvent()
-                | ours.PermissionDecided()
-                | ours.UsageEvent()
-                | ours.ResponseDropped()
-                | ours.Condensation()
-                | ours.QuestionAnswered()
-                | SubagentStarted()
-                | SubagentStep()
-                | ToolsChanged()
-                | ours.CheckpointTaken()
-            ):
-                yield _state(entry, _KEYS[type(event)], _fields(entry))
-            case _:
-                assert_never(event)
+
+_Rest: TypeAlias = (
+    ours.ConversationStarted
+    | ours.PermissionDecided
+    | ours.NoticeEvent
+    | ours.PlanUpdated
+    | ours.TurnStarted
+    | ours.TurnEnded
+    | ours.InterruptEvent
+    | ours.ConversationErrorEvent
+    | ours.ConversationStateUpdateEvent
+    | ours.UsageEvent
+    | ours.ResponseDropped
+    | ours.QuestionAnswered
+    | ToolsChanged
+    | SubagentStarted
+    | SubagentStep
+    | ours.CheckpointTaken
+)
+"""What no model reads."""
+
+
+def _rest(entry: Entry, event: _Rest) -> Iterator[Wire]:
+    match event:
+        case ours.TurnStarted() | ours.TurnEnded() | ours.InterruptEvent():
+            pass
+        case ours.ConversationErrorEvent():
+            yield _wire(entry, "ConversationErrorEvent", code=event.code, detail=event.detail)
+        case ours.ConversationStateUpdateEvent():
+            yield _state(entry, event.key, event.value)
+        case ours.PlanUpdated():
+            yield _state(entry, "plan", _fields(entry)["entries"])
+        case (
+            ours.ConversationStarted()
+            | ours.NoticeEvent()
+            | ours.PermissionDecided()
+            | ours.UsageEvent()
+            | ours.ResponseDropped()
+            | ours.QuestionAnswered()
+            | SubagentStarted()
+            | SubagentStep()
+            | ToolsChanged()
+            | ours.CheckpointTaken()
+        ):
+            yield _state(entry, _KEYS[type(event)], _fields(entry))
+        case _:
+            assert_never(event)
 
 
 # ---------------------------------------------------------------- parts of events
@@ -305,12 +303,42 @@ def _part(part: Part) -> Wire:
             assert_never(part)
 
 
+def _prompt(entry: Entry, event: ours.SystemPromptEvent) -> Iterator[Wire]:
+    """Tell the tools besides: OpenHands has them as its own objects there."""
+    dynamic = _text(event.dynamic) if event.dynamic else None
+    yield _wire(entry, "SystemPromptEvent", system_prompt=_text(event.static), tools=[], dynamic_context=dynamic)
+    told = _state(entry, _KEYS[ToolsChanged], {"tools": list(event.tools)})
+    yield {**told, "id": str(uuid5(NAMESPACE_URL, f"{entry.id}/tools"))}
+
+
+def _guidance(name: str, text: str) -> Sequence[Part]:
+    return [
+        part
+        for message in messages_of(Guidance(name, text))
+        if isinstance(message, UserMessage)
+        for part in message.parts
+    ]
+
+
+def _readable(event: Wire) -> Wire:
+    """Replace halves of characters, at which OpenHands would stop reading."""
+    return json.loads(json.dumps(event, ensure_ascii=False).encode("utf-8", "replace"))
+
+
 def _blocks(blocks: JsonValue) -> list[JsonValue]:
     """Return Claude's signed thoughts, which are all that OpenHands has a place for."""
     if isinstance(blocks, Mapping):
         blocks = blocks.get("content") if blocks.get("form") == "thinking_blocks" else None
     listed = blocks if isinstance(blocks, list) else []
-    return listed if all(isinstance(block, Mapping) for block in listed) else []
+    return listed if all(map(_is_claudes, listed)) else []
+
+
+def _is_claudes(block: JsonValue) -> bool:
+    match block:
+        case {"type": "thinking", "thinking": str()} | {"type": "redacted_thinking", "data": str()}:
+            return True
+        case _:
+            return False
 
 
 def _parsed(action: ours.ActionEvent) -> Wire | None:
@@ -319,27 +347,4 @@ def _parsed(action: ours.ActionEvent) -> Wire | None:
         value: object = json.loads(action.mended or action.arguments, strict=False)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(value, dict):
-        return None
-    arguments = cast("Wire", value)
-    if action.tool_name not in _ACTIONS:
-        return {"kind": "MCPToolAction", "data": arguments}
-    kind, names = _ACTIONS[action.tool_name]
-    return {**{name: arguments[name] for name in names if name in arguments}, "kind": kind}
-
-
-def _observation(event: ours.ObservationEvent) -> Wire:
-    kind, _ = _ACTIONS.get(event.tool_name, ("MCPToolAction", ()))
-    seen: Wire = {"content": [_text(event.text), *map(_part, event.images)], "is_error": event.is_error}
-    raw = event.raw_output or {}
-    for item in event.shown:
-        match item:
-            case cards.ShownDiff(path, old, new) if event.tool_name == "file_editor":
-                seen |= {"path": path, "prev_exist": old is not None, "old_content": old, "new_content": new}
-            case cards.ShownCommand(line) if event.tool_name == "terminal":
-                seen |= {"command": line, "exit_code": raw.get("exit_code"), "timeout": bool(raw.get("timed_out"))}
-            case _:
-                pass
-    if kind == "MCPToolAction":
-        seen["tool_name"] = event.tool_name
-    return {**seen, "kind": kind.replace("Action", "Observation")}
+    return action_of(action.tool_name, cast("Wire", value)) if isinstance(value, dict) else None

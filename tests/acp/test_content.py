@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from openhands_acp.acp.content import images_to_wire, shown_to_wire
+from openhands_acp.acp.content import attached_to_wire, images_to_wire, shown_to_wire
 from openhands_acp.engine.cards import Shown, ShownCommand, ShownDiff, ShownSound, ShownText
 from openhands_acp.engine.messages import Image
 from openhands_acp.engine.paths import AbsPath
@@ -46,3 +46,10 @@ def test_what_a_diff_cannot_say_is_said_in_front_of_it(shown: Shown, wire: list[
 def test_images_are_content_like_any_other() -> None:
     image = {"type": "image", "mimeType": "image/png", "data": "iVBO"}
     assert images_to_wire([Image("image/png", "iVBO")]) == [{"type": "content", "content": image}]
+
+
+def test_an_image_that_was_attached_is_told_again_unless_its_line_would_be_too_long() -> None:
+    small, large = Image("image/png", "AAAA"), Image("image/png", "A" * (8 * 1024 * 1024 + 4))
+    assert attached_to_wire(small) == {"type": "image", "mimeType": "image/png", "data": "AAAA"}
+    text = "(an image of 6,291,459 bytes, too large to show here)"
+    assert attached_to_wire(large) == {"type": "text", "text": text}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openhands_acp.acp.calls import CallUpdate
+from openhands_acp.acp.clients import Client
 from openhands_acp.acp.updates import ChunkUpdate, Projector, State
-from openhands_acp.engine.cards import Card, ShownText
+from openhands_acp.engine.cards import Card, Location, ShownText
+from openhands_acp.engine.checkpoints.events import CheckpointTaken
 from openhands_acp.engine.events import (
     LIVE,
     ActionEvent,
@@ -18,6 +21,9 @@ from openhands_acp.engine.events import (
     CallDelta,
     CallProgress,
     Channel,
+    Condensation,
+    ConversationErrorEvent,
+    ConversationStateUpdateEvent,
     Event,
     MessageDelta,
     MessageEvent,
@@ -25,12 +31,18 @@ from openhands_acp.engine.events import (
     ObservationEvent,
     PlanEntry,
     PlanUpdated,
+    QuestionAnswered,
+    ResponseDropped,
     ThoughtEvent,
+    TurnEnded,
+    TurnStarted,
     Usage,
     UsageEvent,
     UserRejectObservation,
 )
-from openhands_acp.engine.messages import Text
+from openhands_acp.engine.messages import Image, Link, Text
+from openhands_acp.engine.paths import AbsPath
+from openhands_acp.engine.subagents.events import SubagentStep
 from openhands_acp.engine.usage.cost import Spending
 from openhands_acp.rpc.outbox import Outgoing
 from tests.turns.test_replay import client_model
@@ -60,8 +72,11 @@ def called(draw: st.DrawFn, key: str) -> list[Event]:
     live: list[Event] = [CallDelta(key, "tool", card) for card in draw(st.lists(CARDS, max_size=2))]
     action = ActionEvent(key, key, "tool", draw(st.sampled_from(["{}", '{"a": 1}', "broken"])), "r", "LOW", draw(CARDS))
     shown = draw(st.just(()) | st.tuples(st.builds(ShownText, TEXT)))
+    images = draw(st.just(()) | st.just((Image("image/png", "AAAA"),)))
+    where = draw(st.just(()) | st.just((Location(AbsPath("/w/a"), 3),)))
+    raw = draw(st.none() | st.just({"exit_code": 3}))
     ends: list[Event] = [
-        ObservationEvent(key, "a", "tool", "result", draw(st.booleans()), shown),
+        ObservationEvent(key, "a", "tool", "result", draw(st.booleans()), shown, where, raw, images),
         UserRejectObservation(key, "a", "tool", "no", draw(st.sampled_from(["user", "mode"])), shown),
         AgentErrorEvent(key, "tool", "cut short", shown),
     ]
@@ -70,6 +85,26 @@ def called(draw: st.DrawFn, key: str) -> list[Event]:
         for _ in range(draw(st.integers(0, 2)))
     ]
     return [*live, action, *progress, draw(st.sampled_from(ends))]
+
+
+@st.composite
+def asked(draw: st.DrawFn, key: str) -> list[Event]:
+    """A card that no call of the model has: a question, a state that was gone back to, what a sub-agent did."""
+    card = draw(CARDS)
+    shown = (ShownText(draw(TEXT)),)
+    status: Literal["completed", "failed"] = draw(st.sampled_from(["completed", "failed"]))
+    begun = CallDelta(key, "question", card)
+    nested = CallDelta(key, "tool", card, within="task", is_own=draw(st.booleans()))
+    undone = CheckpointTaken("1", "undo", "a", "b", "t", tool_call_id=key, card=replace(card, shown=shown))
+    ways: list[list[Event]] = [
+        [begun, QuestionAnswered(key, card, draw(TEXT))],
+        # Nobody answered.
+        [begun, AgentErrorEvent(key, "question", "cut short", (), card)],
+        [*([CallDelta(key, "checkpoint", card)] if draw(st.booleans()) else []), undone],
+        [CheckpointTaken("2", "before", "a", None, "t", tool_call_id=key)],
+        [nested, CallProgress(key, shown), SubagentStep(key, "task", "tool", card, status, shown, nested.is_own)],
+    ]
+    return draw(st.sampled_from(ways))
 
 
 @st.composite
@@ -82,12 +117,19 @@ def conversations(draw: st.DrawFn) -> list[Event]:
             PlanUpdated((PlanEntry(draw(TEXT), "pending"),)),
             UsageEvent(Usage(1, 2, 0, draw(st.none() | st.just(0.5))), "m", draw(st.none() | st.just(9))),
             MessageEvent(key, "user", (Text(draw(TEXT)),)),
+            MessageEvent(key, "user", (Text("far", Link("a", "file:///a")), Image("image/png", "AAAA"))),
+            TurnStarted(key),
+            TurnEnded(key, "cancelled"),
+            ConversationErrorEvent(key, "network", draw(TEXT)),
+            ConversationStateUpdateEvent(draw(st.sampled_from(["title", "mode", "model"])), draw(TEXT)),
+            Condensation(key, "summary", 2, 1, summary=draw(TEXT)),
+            ResponseDropped(f"r{key}"),
         ]
-        events += draw(spoken(key) | called(key) | st.sampled_from(other).map(lambda event: [event]))
+        events += draw(spoken(key) | called(key) | asked(key) | st.sampled_from(other).map(lambda event: [event]))
     return events
 
 
-def told(events: list[Event], *, is_replay: bool) -> list[dict[str, Any]]:
+def told(events: list[Event], *, is_replay: bool, client: Client) -> list[dict[str, Any]]:
     sent: list[dict[str, Any]] = []
 
     def put(item: Outgoing) -> None:
@@ -95,7 +137,7 @@ def told(events: list[Event], *, is_replay: bool) -> list[dict[str, Any]]:
         sent.append(dict(wire["params"]["update"]))
 
     spending = Spending()
-    projector = Projector("s", put, lambda: State("plan", [], spending), is_replay=is_replay)
+    projector = Projector("s", put, lambda: State("plan", list, spending), client, is_replay=is_replay)
     for event in events:
         spending.apply(event)
         projector.publish(event)
@@ -103,15 +145,19 @@ def told(events: list[Event], *, is_replay: bool) -> list[dict[str, Any]]:
 
 
 @settings(max_examples=200, deadline=None)
-@given(conversations())
-def test_live_equals_replay(events: list[Event]) -> None:
+@given(conversations(), st.builds(Client, shows_compactions=st.booleans(), nests_calls=st.booleans()))
+def test_live_equals_replay(events: list[Event], client: Client) -> None:
     durable: list[Event] = [event for event in events if not isinstance(event, LIVE)]
-    assert client_model(told(events, is_replay=False)) == client_model(told(durable, is_replay=True))
+    live = told(events, is_replay=False, client=client)
+    assert client_model(live) == client_model(told(durable, is_replay=True, client=client))
 
 
 def test_messages_that_follow_each_other_do_not_run_together() -> None:
     events: list[Event] = [NoticeEvent("a", "text", "One."), NoticeEvent("b", "text", "Two.")]
-    assert [update["content"]["text"] for update in told(events, is_replay=False)] == ["One.", "\n\nTwo."]
+    assert [update["content"]["text"] for update in told(events, is_replay=False, client=Client())] == [
+        "One.",
+        "\n\nTwo.",
+    ]
 
 
 def chunk(text: str, message_id: str = "m", session_id: str = "s") -> ChunkUpdate:

@@ -49,6 +49,7 @@ from openhands_acp.local.programs import LocalPrograms
 from openhands_acp.local.search import LocalSearch
 from openhands_acp.local.snapshots import LocalSnapshots
 from openhands_acp.local.terminals import LocalTerminals
+from openhands_acp.store.codec import from_json, to_json
 from openhands_acp.store.outputs import keep
 from openhands_acp.tools import tools_for
 from openhands_acp.tools.browser import browser_tools
@@ -58,6 +59,7 @@ from tests.harness.choices import FixedChoices
 from tests.harness.editor import Answerer, Editor, MemoryChannel, allowed
 from tests.harness.editor_terminals import EditorTerminals
 from tests.harness.model import Answer, ScriptedModel
+from tests.harness.told_again import differences
 from tests.harness.waiting import PATIENCE, until
 
 
@@ -271,8 +273,8 @@ class TestBackend:
             raise NotKept(f"there is no session {session_id!r}")
         return Kept(tuple(self.journals[session_id].entries))
 
-    async def copied(self, entries: tuple[Entry, ...], session_id: str) -> tuple[Entry, ...]:
-        return entries
+    async def copied(self, entries: tuple[Entry, ...], session_id: str) -> Kept:
+        return Kept(entries)
 
     async def listed(self, cwd: str | None, cursor: str | None) -> tuple[list[Listed], str | None]:
         if cursor is not None:
@@ -380,6 +382,7 @@ async def agent(
     channel = MemoryChannel()
     editor = Editor(channel, permission, buffers)
     connection = Connection("0", lambda peer, client: Agent(peer, client, backend))
+    differing: list[str] = []
     async with anyio.create_task_group() as tasks:
         if runs_commands:
             editor.offer(EditorTerminals(tasks))
@@ -403,6 +406,7 @@ async def agent(
             with anyio.fail_after(PATIENCE):
                 await until(lambda: any(u["sessionUpdate"] == "available_commands_update" for u in editor.updates()))
         yield Running(editor, backend, opened.get("sessionId", ""), root)
+        differing = await _differing(editor, backend, connection)
         channel.end()
         if editor.terminals is not None:
             editor.terminals.close()
@@ -410,6 +414,27 @@ async def agent(
     assert editor.monitor.problems == [], editor.monitor.problems
     if isinstance(backend.model, ScriptedModel):
         assert backend.model.violations == []
+    assert not differing, "\n".join(differing)
+
+
+async def _differing(editor: Editor, backend: TestBackend, connection: Connection) -> list[str]:
+    """Say what another process would tell otherwise of the sessions, but of those that are in the middle of something.
+
+    Nor of what another process owns: it is told of that here, and nothing of it is kept.
+    """
+    if editor.channel.gate is not None and not editor.channel.gate.is_set():
+        return []
+    with anyio.fail_after(PATIENCE):
+        await connection.peer.outbox.flushed()
+    kept: dict[str, MemoryJournal] = {}
+    for session_id, session in backend.sessions.items():
+        journal = backend.journals.get(session_id)
+        if session.turn is None and journal is not None and journal.owner is None:
+            records = [json.loads(json.dumps(to_json(entry))) for entry in journal.entries]
+            kept[session_id] = MemoryJournal([from_json(record) for record in records])
+    later = TestBackend(backend.model, mode=backend.mode, levels=backend.levels, models=backend.choices, journals=kept)
+    folders = {session_id: backend.sessions[session_id].root for session_id in kept}
+    return await differences(editor, folders, lambda peer, client: Agent(peer, client, later))
 
 
 async def check(

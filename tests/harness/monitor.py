@@ -14,6 +14,8 @@ class Monitor:
 
     offers: frozenset[str] = frozenset()
     """Client methods that were advertised in `initialize`."""
+    continues: bool = False
+    """The agent was started with `--resume`: what was said before comes behind the answer to the first `session/new`."""
     problems: list[str] = field(default_factory=list[str])
     _asked: dict[Any, str] = field(default_factory=dict[Any, str])
     """Requests of the client without an answer: id to method."""
@@ -21,6 +23,10 @@ class Monitor:
     """Prompts without an answer: id to session."""
     _loading: dict[Any, str] = field(default_factory=dict[Any, str])
     """Loads without an answer: id to session. The replay comes before it."""
+    _continued: str = ""
+    """The session that is being told so."""
+    _retold: set[str] = field(default_factory=set[str])
+    """Sessions that are being loaded, and whose replay has begun."""
     _sessions: set[str] = field(default_factory=set[str])
     _calls: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     """Status of each announced call."""
@@ -51,8 +57,7 @@ class Monitor:
                 self._sessions.add(session)
                 if message["method"] == "session/load":
                     self._loading[message["id"]] = session
-                    # The replay announces the calls again.
-                    self._calls = {key: status for key, status in self._calls.items() if key[0] != session}
+                    self._retold.discard(session)
             if message["method"] == "session/prompt":
                 self._prompted[message["id"]] = message["params"].get("sessionId", "")
 
@@ -75,9 +80,11 @@ class Monitor:
             self.problems.append(f"an answer to nothing: {message}")
             return
         self.problems += problems_of(message, method)
-        self._loading.pop(message["id"], None)
+        self._retold.discard(self._loading.pop(message["id"], ""))
         if method in ("session/new", "session/fork") and "result" in message:
             self._sessions.add(message["result"]["sessionId"])
+            if self.continues and method == "session/new":
+                self.continues, self._continued = False, message["result"]["sessionId"]
         if method == "session/prompt":
             session = self._prompted.pop(message["id"])
             left_open = [call for (s, call), status in self._calls.items() if s == session and status not in _CLOSED]
@@ -118,9 +125,12 @@ class Monitor:
         kind = update["sessionUpdate"]
         if session not in self._sessions:
             self.problems.append(f"{kind} for a session that the client does not know yet")
-        in_turn = session in self._prompted.values() or session in self._loading.values()
-        if not in_turn and kind not in _ANY_TIME:
+        if not self._has_its_time(session, kind):
             self.problems.append(f"{kind} outside a turn")
+        if kind == "user_message_chunk" and session in self._loading.values() and session not in self._retold:
+            # It announces the calls again; until then what a turn said before the load was there is on its way.
+            self._retold.add(session)
+            self._calls = {key: status for key, status in self._calls.items() if key[0] != session}
         if kind == "compaction_update":
             self._compaction((session, update["compactionId"]), update["status"])
         if kind == "tool_call":
@@ -135,6 +145,12 @@ class Monitor:
             if "status" not in update:
                 self.problems.append(f"an update without a status: {update}")
             self._calls[key] = update.get("status", "")
+
+    def _has_its_time(self, session: str, kind: str) -> bool:
+        if session == self._continued and kind == "available_commands_update":
+            self._continued = ""
+        told = (*self._prompted.values(), *self._loading.values(), self._continued)
+        return session in told or kind in _ANY_TIME
 
     def _compaction(self, key: tuple[str, str], status: str) -> None:
         if not self._shows_compactions:

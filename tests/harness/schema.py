@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import acp.schema as sdk
 from jsonschema import Draft202012Validator
@@ -15,6 +15,9 @@ _NPM = Path(__file__).parents[1] / "clients/node_modules/@agentclientprotocol/sd
 
 _UNKNOWN_TO_SDK = ("compaction_update",)
 """A draft that only npm's schema has."""
+
+_LONG = 10_000
+"""Characters of a message that is not kept to be known again."""
 
 # Wire method: (definition of what the agent sends, SDK model of it).
 _SENT = {
@@ -64,6 +67,16 @@ def problems_of(message: dict[str, Any], request_method: str | None) -> list[str
 def _problems(definition: str | None, value: Any, what: str) -> list[str]:
     if definition is None:
         return [f"{what}: not a method of the protocol"]
+    text = json.dumps(value)
+    if isinstance(value, dict) and isinstance(session := cast("dict[str, Any]", value).get("sessionId"), str):
+        # What is said of every session is judged once.
+        text = text.replace(json.dumps(session), '"S"')
+    return [*(_judged if len(text) < _LONG else _judged.__wrapped__)(definition, text, what)]
+
+
+@lru_cache(512)
+def _judged(definition: str, text: str, what: str) -> tuple[str, ...]:
+    value = json.loads(text)
     problems: list[str] = []
     update: Any = value["update"] if definition == "SessionNotification" else None
     if validator := _validator(definition, update and update["sessionUpdate"]):
@@ -74,7 +87,7 @@ def _problems(definition: str | None, value: Any, what: str) -> list[str]:
             model.validate_python(value)
         except ValueError as error:
             problems.append(f"{what}: {error}")
-    return problems
+    return tuple(problems)
 
 
 @cache

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from openhands_acp.engine import cards, events
 from openhands_acp.engine.events import Durable, Entry
-from openhands_acp.engine.messages import Image, Message, Part, Text
+from openhands_acp.engine.messages import AssistantMessage, Image, Message, Part, Text, ToolMessage
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.transcript import Transcript
 
@@ -73,6 +73,23 @@ def history(entries: Sequence[Entry]) -> list[Message]:
     for entry in entries:
         transcript.apply(entry.event, entry.id)
     return transcript.history()
+
+
+def told(entries: Sequence[Entry]) -> list[Message]:
+    """Return what a model reads, with calls named by their number: a provider may use an id twice."""
+    messages, named = list[Message](), dict[str, str]()
+    for number, message in enumerate(history(entries)):
+        match message:
+            case AssistantMessage():
+                named = {call.id: f"{number}-{at}" for at, call in enumerate(message.calls)}
+                messages.append(
+                    replace(message, calls=tuple(replace(call, id=named[call.id]) for call in message.calls))
+                )
+            case ToolMessage():
+                messages.append(replace(message, call_id=named[message.call_id]))
+            case _:
+                messages.append(message)
+    return messages
 
 
 def result_of(draw: st.DrawFn, action: events.ActionEvent) -> Durable:
@@ -160,6 +177,8 @@ def write_layout(
     place.mkdir(parents=True)
     for number, event in enumerate(trajectory):
         text = json.dumps(event)
-        (place / f"event-{number:05d}-{event.get('id', UUID(int=number))}.json").write_text(text, encoding="utf-8")
+        named = str(event.get("id"))
+        is_id = len(named) >= 8 and set(named) <= {*"0123456789abcdef-"}
+        (place / f"event-{number:05d}-{named if is_id else UUID(int=number)}.json").write_text(text, encoding="utf-8")
     if state is not None:
         (place.parent / "base_state.json").write_text(json.dumps(state), encoding="utf-8")

@@ -1,4 +1,7 @@
-"""One event of every kind, with every field said: what the journals in `fixtures` hold."""
+"""One event of every kind, with every field said: what the journals in `fixtures` hold.
+
+And what came later: values that a field can have besides, and fields with a default.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from openhands_acp.engine import cards, events
 from openhands_acp.engine.events import Durable, Entry
-from openhands_acp.engine.messages import Image, Text
+from openhands_acp.engine.messages import Image, Link, Text
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.subagents.events import SubagentStarted, SubagentStep
 from openhands_acp.engine.tool_events import ToolsChanged
@@ -103,4 +106,31 @@ EVENTS.extend(
         events.UserRejectObservation("c5", "e13", "terminal", "a hook blocked this call: no", "hook"),
     ]
 )
-ENTRIES = [Entry(f"e{number}", BEGAN + timedelta(seconds=number), event) for number, event in enumerate(EVENTS)]
+
+
+def _entries(made: list[Durable]) -> list[Entry]:
+    return [Entry(f"e{number}", BEGAN + timedelta(seconds=number), event) for number, event in enumerate(made)]
+
+
+ENTRIES = _entries(EVENTS)
+
+_KINDS: tuple[cards.CallKind, ...] = ("read", "search", "execute", "think", "fetch", "switch_mode", "other")
+_REASONS: tuple[events.StopReason, ...] = ("end_turn", "max_tokens", "max_turn_requests", "refusal")
+LATER = _entries(
+    [
+        events.TurnStarted("t2", (Text("look", Link("a.py", "file:///w/a.py")), Image("image/png", "aGk="))),
+        *(events.ActionEvent("c8", "p8", "x", "{}", "r8", "LOW", cards.Card("x", kind)) for kind in _KINDS),
+        events.AgentErrorEvent("c8", "x", "no answer", card=CARD),
+        events.UserRejectObservation("c8", "e1", "x", "no", "user"),
+        *(events.PermissionDecided("c8", option) for option in ("allow_once", "allow_widely", "cancelled")),
+        *(events.CheckpointTaken("3", moment, "0f", "1f", "t") for moment in ("after", "redo", "restore")),
+        *(events.Condensation("k2", stage, 9, 3) for stage in ("outputs", "cut")),
+        *(events.ConversationStateUpdateEvent(key, "x") for key in ("mode", "model")),
+        *(events.NoticeEvent("n4", channel, "x") for channel in ("thought", "user")),
+        events.PlanUpdated((events.PlanEntry("x", "in_progress"),)),
+        *(events.SkillActivated("x", "x", cause, "x") for cause in ("path", "command", "model", "change")),
+        SubagentStep("c9", "c6", "x", CARD, "failed", (), is_own=False),
+        *(events.TurnEnded("t2", reason) for reason in _REASONS),
+    ]
+)
+"""More of version 3, in a journal of its own; another is added for what comes to it after this."""

@@ -1,7 +1,8 @@
 """`python -m tests.store.owner FOLDER ID WHAT`: another window, as a process.
 
 `hold` claims the session, says so and waits for a line on stdin; `hold-with-child` starts a command
-first, which outlives it; `turns NAME COUNT` takes COUNT turns, each as soon as it may.
+first, which outlives it; `turns NAME COUNT` takes COUNT turns, each as soon as it may, and says what
+it was told that names neither the owner nor what to do.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def turns(library: Library, session_id: str, name: str, count: int) -> None:
         journal = library.journal(session_id, say, _stored(library, session_id))
         try:
             journal.claim()
-        except Taken:
+        except Taken as taken:
+            if not any(words in str(taken) for words in ("window: process ", "open it again")):
+                say(str(taken))
             continue
         now = datetime.now(UTC)
         journal.append(Entry("e", now, ConversationStarted(session_id, (AbsPath("/w"),), "ask", name)))

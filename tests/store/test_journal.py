@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-from collections.abc import Generator
-from contextlib import contextmanager
+import re
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from openhands_acp.engine.ports import Taken
 from openhands_acp.store.codec import from_json
 from openhands_acp.store.journal import LOCK_NAME, FileJournal
 from openhands_acp.store.reading import JOURNAL_NAME, Stored, read_journal
+from tests.harness.full_disk import full_disk
 from tests.store.examples import ENTRIES
 
 
@@ -45,6 +45,24 @@ def written(folder: Path, entries: list[Entry], after: Stored | None = None) -> 
     for each in entries:
         journal.append(each)
     return journal
+
+
+def live(journal: FileJournal, entries: list[Entry]) -> None:
+    """Live through some entries as a session does."""
+    for each in entries:
+        if isinstance(each.event, TurnStarted):
+            journal.claim()
+        journal.append(each)
+        if isinstance(each.event, TurnEnded):
+            journal.sync()
+
+
+FAILED = r"This session cannot be saved: .* \(.*\)\."
+AGAIN = r"This session is saved again, with all that was said meanwhile\."
+
+
+def are_told(told: list[str], *patterns: str) -> bool:
+    return len(told) == len(patterns) and all(map(re.match, patterns, told))
 
 
 def test_an_untouched_session_leaves_no_trace(tmp_path: Path) -> None:
@@ -178,19 +196,20 @@ def test_a_place_that_cannot_be_written_to_is_told_once(tmp_path: Path, where: s
         journal.sync()
     journal.close()
     assert len(told) == 1
-    assert "cannot be saved: " in told[0]
-    assert "only in memory" in told[0]
+    assert re.fullmatch(rf"{FAILED} It goes on in memory, and each turn tries again to save all of it\.", told[0])
 
 
-@contextmanager
-def full_disk(size: int) -> Generator[None]:
-    """Let no file of this process grow beyond `size`."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+def test_a_place_that_is_mended_gets_all_that_was_said(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.write_text("a file where the folder should be")
+    told: list[str] = []
+    journal = FileJournal(home / "s", told.append)
+    live(journal, [STARTED, *TURN])
+    home.unlink()
+    live(journal, TURN)
+    assert read_journal(home / "s").entries == [STARTED, *TURN, *TURN]
+    assert are_told(told, FAILED, AGAIN)
+    journal.close()
 
 
 @pytest.mark.parametrize("text", ["short", "long" * 20_000], ids=["record", "blob"])
@@ -203,10 +222,9 @@ def test_a_full_disk_is_told_once_and_what_was_saved_can_be_read(tmp_path: Path,
     size = (tmp_path / "s" / JOURNAL_NAME).stat().st_size
     with full_disk(size + 60):
         for _ in range(3):
-            journal.append(entry(MessageEvent("m", "user", (Text(text),))))
-            journal.sync()
-    journal.close()
-    assert len(told) == 1
+            live(journal, [TURN[0], entry(MessageEvent("m", "user", (Text(text),))), TURN[2]])
+        journal.close()
+    assert are_told(told, FAILED)
     stored = read_journal(tmp_path / "s")
     assert (stored.entries, stored.size) == ([STARTED, *TURN], size)
     written(tmp_path / "s", TURN, stored).close()
@@ -219,13 +237,132 @@ def test_a_disk_that_is_full_from_the_start_costs_one_notice(tmp_path: Path) -> 
     told: list[str] = []
     journal = FileJournal(tmp_path / "s", told.append)
     with full_disk(0):
-        journal.claim()
-        for each in [STARTED, *TURN]:
-            journal.append(each)
-        journal.sync()
-    journal.close()
-    assert len(told) == 1
+        live(journal, [STARTED, *TURN])
+        journal.close()
+    assert are_told(told, FAILED)
     assert (tmp_path / "s" / JOURNAL_NAME).read_bytes() == b""
+
+
+def test_a_copy_that_a_full_disk_does_not_take_whole_is_not_begun(tmp_path: Path) -> None:
+    told: list[str] = []
+    journal = FileJournal(tmp_path / "s", told.append, Stored([STARTED, *TURN * 20], (), 0))
+    with full_disk(1000):
+        journal.claim()
+        assert (tmp_path / "s" / JOURNAL_NAME).read_bytes() == b""
+    journal.close()
+    assert read_journal(tmp_path / "s").entries == [STARTED, *TURN * 20]
+    assert are_told(told, FAILED)
+
+
+@pytest.mark.parametrize("text", ["short", "long" * 20_000], ids=["record", "blob"])
+def test_what_a_full_disk_did_not_take_is_saved_when_there_is_room(tmp_path: Path, text: str) -> None:
+    told: list[str] = []
+    journal = FileJournal(tmp_path / "s", told.append)
+    turn = [TURN[0], entry(MessageEvent("m", "user", (Text(text),))), TURN[2]]
+    live(journal, [STARTED, *TURN])
+    for _ in range(2):
+        with full_disk((tmp_path / "s" / JOURNAL_NAME).stat().st_size + 60):
+            live(journal, turn)
+            live(journal, turn)
+        live(journal, TURN)
+    assert are_told(told, FAILED, AGAIN, FAILED, AGAIN)
+    lived = [*turn, *turn, *TURN]
+    assert read_journal(tmp_path / "s").entries == [STARTED, *TURN, *lived, *lived]
+    journal.close()
+
+
+def test_what_a_full_disk_did_not_take_is_saved_when_the_session_ends(tmp_path: Path) -> None:
+    told: list[str] = []
+    journal = FileJournal(tmp_path / "s", told.append)
+    with full_disk(60):
+        live(journal, [STARTED, *TURN])
+    journal.close()
+    assert read_journal(tmp_path / "s").entries == [STARTED, *TURN]
+    # Nobody is there to be told of it.
+    assert are_told(told, FAILED)
+
+
+def test_a_turn_that_begins_when_there_is_room_is_saved_as_it_goes(tmp_path: Path) -> None:
+    told: list[str] = []
+    journal = FileJournal(tmp_path / "s", told.append)
+    with full_disk(60):
+        live(journal, [STARTED, *TURN])
+    live(journal, TURN[:2])
+    # Were it killed now, nothing of it would be lost.
+    assert read_journal(tmp_path / "s").entries == [STARTED, *TURN, *TURN[:2]]
+    assert are_told(told, FAILED)
+    live(journal, TURN[2:])
+    assert are_told(told, FAILED, AGAIN)
+    journal.close()
+
+
+def test_what_the_disk_took_and_lost_is_never_said_to_be_saved(tmp_path: Path) -> None:
+    told: list[str] = []
+    journal = FileJournal(tmp_path / "s", told.append)
+    journal.claim()
+    for each in [STARTED, TURN[0], entry(MessageEvent("m", "user", (Text("long" * 20_000),)))]:
+        journal.append(each)
+    (blob,) = (tmp_path / "s" / "blobs").iterdir()
+    blob.unlink()
+    journal.sync()
+    live(journal, [TURN[2], *TURN])
+    assert are_told(told, FAILED)
+    # What comes after it is written all the same.
+    assert read_journal(tmp_path / "s").entries[-4:] == [TURN[2], *TURN]
+    journal.close()
+
+
+def test_a_session_that_is_in_memory_only_goes_on_whoever_has_its_journal(tmp_path: Path) -> None:
+    written(tmp_path / "s", [STARTED, *TURN]).close()
+    stored = read_journal(tmp_path / "s")
+    (tmp_path / "s").rename(tmp_path / "away")
+    (tmp_path / "s").write_text("no folder")
+    told: list[str] = []
+    journal = FileJournal(tmp_path / "s", told.append, stored)
+    live(journal, TURN)
+    (tmp_path / "s").unlink()
+    (tmp_path / "away").rename(tmp_path / "s")
+    other = written(tmp_path / "s", TURN, stored)
+    live(journal, TURN)
+    other.close()
+    live(journal, TURN)
+    journal.close()
+    assert are_told(told, FAILED)
+    assert read_journal(tmp_path / "s").entries == [STARTED, *TURN, *TURN]
+
+
+# ---------------------------------------------------------------- files that are taken away
+
+
+def test_a_session_whose_folder_is_removed_while_it_is_open_says_so_once(tmp_path: Path) -> None:
+    told: list[str] = []
+    journal = FileJournal(tmp_path / "s", told.append)
+    live(journal, [STARTED, *TURN])
+    shutil.rmtree(tmp_path / "s")
+    for _ in range(2):
+        live(journal, TURN)
+    journal.close()
+    removed = (
+        r"This session cannot be saved any more: its file was removed \(.*\)\. It goes on in memory, and `/fork` .*"
+    )
+    assert are_told(told, removed)
+    # Whoever removed it meant it.
+    assert not (tmp_path / "s").exists()
+
+
+def test_nobody_writes_beside_an_owner_whose_lock_was_tidied_away(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path / "s", pytest.fail)
+    live(journal, [STARTED, *TURN])
+    (tmp_path / "s" / LOCK_NAME).unlink()
+    other = FileJournal(tmp_path / "s", pytest.fail, read_journal(tmp_path / "s"))
+    with pytest.raises(Taken, match="is being written in another window; close it there"):
+        other.claim()
+    live(journal, TURN)
+    journal.close()
+    assert read_journal(tmp_path / "s").entries == [STARTED, *TURN, *TURN]
+    again = FileJournal(tmp_path / "s", pytest.fail, read_journal(tmp_path / "s"))
+    again.claim()
+    again.close()
 
 
 # ---------------------------------------------------------------- cost

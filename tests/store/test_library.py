@@ -26,15 +26,10 @@ from openhands_acp.engine.events import (
 from openhands_acp.engine.messages import Text
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.store.index import INDEX_NAME
-from openhands_acp.store.library import (
-    PAGE,
-    BadCursor,
-    Library,
-    NoSuchSession,
-    Summary,
-    UnreadableSession,
-)
+from openhands_acp.store.library import Library, NoSuchSession, UnreadableSession
+from openhands_acp.store.listing import PAGE, BadCursor, Summary
 from openhands_acp.store.reading import JOURNAL_NAME
+from tests.harness.waiting import PATIENCE
 from tests.store.examples import BEGAN
 
 
@@ -346,3 +341,27 @@ def test_what_a_broken_deletion_left_can_be_deleted(library: Library, tmp_path: 
     (folder / JOURNAL_NAME).unlink()
     library.delete(id_of(1))
     assert not folder.exists()
+
+
+def test_many_who_delete_the_same_at_once_are_done_with_it(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    # However busy this machine is, none of them is taken for an owner that stays.
+    monkeypatch.setattr("openhands_acp.store.library.MOMENT", PATIENCE)
+    numbers = range(1, 31)
+    for number in numbers:
+        write(library, number)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(library.delete, [id_of(number) for number in numbers for _ in range(4)]))
+    assert listed(library) == []
+    assert [library.has(id_of(number)) for number in numbers] == [False] * 30
+
+
+def test_nothing_that_a_session_links_to_is_deleted_with_it(library: Library, tmp_path: Path) -> None:
+    write(library, 1)
+    folder = tmp_path / "sessions" / id_of(1).replace("-", "")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/a.txt").write_text("mine")
+    (folder / "output").mkdir()
+    for link in (folder / "blobs", folder / "output/link", folder / "output/file"):
+        link.symlink_to(tmp_path / "mine" if link.name != "file" else tmp_path / "mine/a.txt")
+    library.delete(id_of(1))
+    assert (folder.exists(), (tmp_path / "mine/a.txt").read_text()) == (False, "mine")

@@ -18,11 +18,18 @@ from hypothesis import strategies as st
 from openhands_acp.engine import events
 from openhands_acp.engine.cards import Card, Location, ShownCommand, ShownDiff, ShownText
 from openhands_acp.engine.events import Durable, PlanEntry
-from openhands_acp.engine.messages import AssistantMessage, Message, SystemMessage, Text, ToolMessage, UserMessage
+from openhands_acp.engine.messages import (
+    AssistantMessage,
+    Message,
+    SystemMessage,
+    Text,
+    ToolMessage,
+    UserMessage,
+)
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.store.codec import from_json, to_json
-from openhands_acp.store.library import Summary
-from openhands_acp.store.openhands import conversations, read_conversation
+from openhands_acp.store.listing import Summary
+from openhands_acp.store.openhands import newest, read_conversation
 from openhands_acp.store.reading import NoSuchSession
 from tests.store.conversations import ROOT, history, write_layout
 
@@ -58,7 +65,10 @@ DONE = "High water is at **8** now."
 EDIT = Card("Edit tide.py", "edit", (Location(TIDE),), (ShownDiff(TIDE, "HIGH = 7", "HIGH = 8"),))
 EDITED = ShownDiff(TIDE, "LOW = 1\nHIGH = 7\n", "LOW = 1\nHIGH = 8\n")
 NO_RESULT = "OpenHands recorded no result of this call; whether it ran, and what it did, is unknown"
-ASKED = (Text("The high water of Tuesday is wrong.\nPlease mend it."), Text("(skill: moon phases)"))
+ASKED = (Text("The high water of Tuesday is wrong.\nPlease mend it."),)
+ADDED = "Something was added to this prompt, for the model to read."
+DEPTH = '```json\n{\n  "depth": 3\n}\n```'
+SUMMED_UP = "OpenHands shortened the conversation: a summary replaces what was."
 
 FIXTURE: list[Durable] = [
     events.ConversationStarted(ID, (ROOT,), "", ""),
@@ -66,6 +76,7 @@ FIXTURE: list[Durable] = [
     events.TurnStarted(f"{event_id(2)}-turn"),
     events.MessageEvent(event_id(2), "user", ASKED),
     events.ConversationStateUpdateEvent("title", "The high water of Tuesday is wrong"),
+    events.NoticeEvent(f"{event_id(2)}-added", "thought", ADDED, "(skill: moon phases)"),
     events.ThoughtEvent(f"{event_id(3)}-reasoning", "resp-1", "Two looks at once.", [BLOCK]),
     events.MessageEvent(f"{event_id(3)}-text", "assistant", (Text("I look at both."),), "resp-1"),
     call(3, "call_a", "terminal", 1, command("cd tables && ls")),
@@ -93,7 +104,7 @@ FIXTURE: list[Durable] = [
     ),
     call(12, "call_e", "terminal", 4, command("git push")),
     events.UserRejectObservation(event_id(12), event_id(12), "terminal", "not on a Sunday"),
-    call(14, "call_a", "barometer", 5, Card("Read the barometer", "other")),
+    call(14, "call_a", "barometer", 5, Card("Read the barometer", "other", (), (ShownText(DEPTH),))),
     events.AgentErrorEvent(event_id(14), "barometer", "Tool 'barometer' not found."),
     call(16, "call_f", "finish", 6, None),
     events.NoticeEvent(f"{event_id(17)}-said", "text", DONE),
@@ -107,7 +118,8 @@ FIXTURE: list[Durable] = [
     events.TurnEnded(f"{event_id(18)}-turn", "cancelled"),
     events.TurnStarted(f"{event_id(21)}-turn"),
     events.MessageEvent(event_id(21), "user", (Text("Leave it."),)),
-    events.NoticeEvent(event_id(22), "text", "OpenHands summed up what was before:\n\nTuesday was mended."),
+    events.NoticeEvent(f"{event_id(22)}-told", "text", SUMMED_UP),
+    events.Condensation(event_id(22), "summary", 333, 289, 3, (0, 1), "Tuesday was mended."),
     events.ThoughtEvent(f"{event_id(23)}-reasoning", "resp-9", "Nothing to do."),
     events.MessageEvent(event_id(23), "assistant", (Text("Left."),), "resp-9"),
     events.ConversationErrorEvent(event_id(27), "LLMAuthenticationError", "The key was refused."),
@@ -137,21 +149,26 @@ def test_it_is_read_the_same_each_time_and_each_entry_has_an_id() -> None:
 
 
 def test_it_is_listed_with_its_first_words_its_folder_and_its_time(tmp_path: Path) -> None:
-    write_layout(tmp_path, ID, [said("user", "First\nof all")], {"workspace": {"working_dir": ROOT}})
+    ours = {**said("user", "Go on."), "source": "environment"}
+    quoted = said("agent", 'Not {"kind": "MessageEvent"}.')
+    write_layout(tmp_path, ID, [said("user", "First\nof all"), ours, quoted], {"workspace": {"working_dir": ROOT}})
     write_layout(tmp_path, OTHER, [said("user", "no")], {"tags": {"title": "Named  by\nhand"}})
     (tmp_path / "0123456789abcdef0123456789abcdef" / "events").mkdir(parents=True)
     (tmp_path / "notes.txt").write_text("not a conversation")
     for session_id, second in ((ID, 10), (OTHER, 20)):
         os.utime(tmp_path / UUID(session_id).hex / "events", (second, second))
     nowhere = AbsPath(str(tmp_path / UUID(OTHER).hex))
-    assert conversations(tmp_path) == [
+    assert [summary for _, summary in newest(tmp_path)] == [
         Summary(OTHER, (nowhere,), "Named by hand", datetime.fromtimestamp(20, UTC), 1),
-        Summary(ID, (ROOT,), "First", datetime.fromtimestamp(10, UTC), 1),
+        Summary(ID, (ROOT,), "First", datetime.fromtimestamp(10, UTC), 2),
     ]
-    assert conversations(tmp_path / "absent") == []
+    assert list(newest(tmp_path / "absent")) == []
 
 
-@pytest.mark.parametrize("wrong", ["", "..", "../../etc", "7d1f", OTHER, f"{ID}/..", "\0", "é" * 32])
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "..", "../../etc", "7d1f", OTHER, f"{ID}/..", "\0", "é" * 32, ID.upper(), ID.replace("-", ""), f"{{{ID}}}"],
+)
 def test_an_id_of_nothing_leads_nowhere(wrong: str) -> None:
     with pytest.raises(NoSuchSession):
         read_conversation(FIXTURES, wrong)
@@ -271,6 +288,7 @@ TREE: list[dict[str, Any]] = [
     said("user", "root", id="a0000000"),
     said("assistant", "one", id="b0000000", parent_id="a0000000"),
     {"kind": "ConversationStateUpdateEvent", "key": "stats", "value": {}, "parent_id": "b0000000"},
+    {"kind": "HookExecutionEvent", "id": "ab000000", "parent_id": "a0000000"},
     said("assistant", "two", id="c0000000", parent_id="a0000000"),
     said("user", "end", id="d0000000", parent_id="c0000000"),
 ]
@@ -283,6 +301,12 @@ ONE_LEFT = ("1 event(s) of other branches: left out",)
         ({}, ["user: root", "agent: two", "user: end"], ONE_LEFT),
         ({"leaf_event_id": "c0000000"}, ["user: root", "agent: two"], ("2 event(s) of other branches: left out",)),
         ({"leaf_event_id": "b0000000"}, ["user: root", "agent: one"], ("2 event(s) of other branches: left out",)),
+        # Killed at work: the head is behind. Where nobody is at work, the person went back.
+        (
+            {"leaf_event_id": "c0000000", "execution_status": "running"},
+            ["user: root", "agent: two", "user: end"],
+            ONE_LEFT,
+        ),
         ({"leaf_event_id": "nowhere"}, ["user: root", "agent: two", "user: end"], ONE_LEFT),
         ({"head_is_empty": True}, [], ("the conversation was taken back to its beginning; nothing of it counts",)),
     ],
@@ -294,7 +318,10 @@ def test_only_the_branch_that_counts_is_read(state: dict[str, Any], read: list[s
 # ---------------------------------------------------------------- whatever lies there
 
 JUNK: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.sampled_from(["", "x", "user", "terminal", "view", "c", "__root__"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(["", "x", "user", "terminal", "view", "c", "__root__", "\ud800"]),
     lambda inner: (
         st.lists(inner, max_size=2)
         | st.dictionaries(
@@ -312,12 +339,12 @@ RAW = [json.loads(text) for path in FILES if (text := path.read_text("utf-8")).e
 def test_whatever_a_field_holds_the_rest_is_read(data: st.DataObject) -> None:
     raw = [dict(data.draw(st.sampled_from(RAW))) for _ in range(data.draw(st.integers(1, 5)))]
     for event in raw:
-        for name in data.draw(st.lists(st.sampled_from([name for name in event if name != "id"]), max_size=3)):
+        for name in data.draw(st.lists(st.sampled_from(list(event)), max_size=3)):
             event[name] = data.draw(JUNK)
     with TemporaryDirectory() as folder:
         write_layout(Path(folder), ID, raw, data.draw(st.dictionaries(st.sampled_from(["workspace", "tags"]), JUNK)))
-        listed, stored = conversations(Path(folder)), read_conversation(Path(folder), ID)
-    assert [summary.session_id for summary in listed] == [ID]
+        listed, stored = list(newest(Path(folder))), read_conversation(Path(folder), ID)
+    assert [summary.session_id for _, summary in listed] == [ID]
     assert isinstance(stored.entries[0].event, events.ConversationStarted)
     # It can be kept as one of ours.
     assert [from_json(json.loads(json.dumps(to_json(entry)))) for entry in stored.entries] == stored.entries
@@ -337,12 +364,34 @@ def test_whatever_bytes_a_file_holds_the_others_are_read(junk: bytes, cut: int) 
     assert len(stored.notes) <= 2
 
 
+def test_what_is_no_file_of_a_size_to_read_is_left_out_with_a_reason(tmp_path: Path) -> None:
+    write_layout(tmp_path, ID, [said("user", f"{number}", id=f"{number}0000000") for number in range(6)], {})
+    link, folder, pipe, huge, listed, _ = sorted((tmp_path / UUID(ID).hex / "events").iterdir())
+    for path in (link, folder, pipe):
+        path.unlink()
+    link.symlink_to(tmp_path / "nowhere")
+    folder.mkdir()
+    os.mkfifo(pipe)
+    with huge.open("r+b") as file:
+        file.truncate(65 * 1024**2)
+    listed.write_text("[5]")
+    stored = read_conversation(tmp_path, ID)
+    assert [line(message) for message in history(stored.entries)] == ["user: 5"]
+    assert stored.notes == (
+        f"{link.name}: left out, No such file or directory",
+        f"{folder.name}: left out, it is no file",
+        f"{pipe.name}: left out, it is no file",
+        f"{huge.name}: left out, it is larger than 64 MiB",
+        f"{listed.name}: left out, it is no JSON object",
+    )
+
+
 def test_nothing_is_written_there(tmp_path: Path) -> None:
     write_layout(tmp_path, ID, [said("user", "hi")], {})
     places = [tmp_path, *tmp_path.rglob("*")]
     for place in places:
         os.utime(place, (10, 10))
-    conversations(tmp_path)
+    list(newest(tmp_path))
     read_conversation(tmp_path, ID)
     assert [tmp_path, *tmp_path.rglob("*")] == places
     assert {place.stat().st_mtime for place in places} == {10}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,8 +24,9 @@ from openhands_acp.store.blobs import LIMIT
 from openhands_acp.store.codec import VERSION, entry_schema, to_json
 from openhands_acp.store.journal import FileJournal
 from openhands_acp.store.reading import JOURNAL_NAME, NoSuchSession, Stored, UnreadableSession, read_journal
-from tests.store.examples import BEGAN, ENTRIES, IN_VERSION_1, IN_VERSION_2
+from tests.store.examples import BEGAN, ENTRIES, IN_VERSION_1, IN_VERSION_2, LATER
 from tests.store.test_codec import ENTRIES as RANDOM_ENTRIES
+from tests.store.values import found, possible
 
 FIXTURES = Path(__file__).parent / "fixtures"
 NEWEST = (FIXTURES / f"v{VERSION}.jsonl").read_bytes()
@@ -50,16 +51,52 @@ def kept(folder: Path, entries: list[Entry]) -> Stored:
 # ---------------------------------------------------------------- versions
 
 
-@pytest.mark.parametrize(("version", "count"), [(1, IN_VERSION_1), (2, IN_VERSION_2), (3, len(ENTRIES))])
-def test_every_version_is_read_for_ever(tmp_path: Path, version: int, count: int) -> None:
-    data = (FIXTURES / f"v{version}.jsonl").read_bytes()
-    assert read(tmp_path, data) == Stored(ENTRIES[:count], (), len(data))
+@pytest.mark.parametrize(
+    ("name", "entries"),
+    [
+        ("v1", ENTRIES[:IN_VERSION_1]),
+        ("v2", ENTRIES[:IN_VERSION_2]),
+        ("v3", ENTRIES),
+        ("v3-later", LATER),
+    ],
+)
+def test_every_version_is_read_for_ever(tmp_path: Path, name: str, entries: list[Entry]) -> None:
+    data = (FIXTURES / f"{name}.jsonl").read_bytes()
+    assert read(tmp_path, data) == Stored(entries, (), len(data))
 
 
 def test_the_newest_fixture_holds_every_kind_as_it_is_written_today() -> None:
-    records = [json.loads(line) for line in (FIXTURES / f"v{VERSION}.jsonl").read_bytes().splitlines()]
-    assert records == json.loads(json.dumps(list(map(to_json, ENTRIES))))
+    records = [json.loads(line) for line in NEWEST.splitlines()]
+    written: list[Any] = json.loads(json.dumps(list(map(to_json, ENTRIES))))
+    # Fields that came since have their defaults there.
+    assert [without_the_new(record, old) for record, old in zip(written, records, strict=True)] == records
     assert {record["kind"] for record in records} == {kind.__name__ for kind in get_args(Durable)}
+
+
+def without_the_new(value: Any, old: Any) -> Any:
+    if isinstance(value, dict) and isinstance(old, dict):
+        record = cast("dict[str, Any]", value)
+        return {name: without_the_new(each, old[name]) for name, each in record.items() if name in old}
+    if isinstance(value, list) and isinstance(old, list):
+        items = cast("list[Any]", value)
+        return [without_the_new(*pair) for pair in zip(items, cast("list[Any]", old), strict=True)]
+    return cast("Any", value)
+
+
+@pytest.mark.parametrize("name", ["v1", "v2", "v3", "v3-later"])
+def test_every_version_fits_the_schema(name: str) -> None:
+    for line in (FIXTURES / f"{name}.jsonl").read_bytes().splitlines():
+        assert faults(json.loads(line)) == []
+
+
+def faults(record: Any) -> list[str]:
+    found: Any = VALIDATOR.iter_errors(record)  # pyright: ignore[reportUnknownMemberType]
+    return [str(error) for error in found]
+
+
+def test_a_value_that_no_fixture_has_wants_a_new_version() -> None:
+    """An older program would leave the whole record out: see ARCHITECTURE.md."""
+    assert found([*ENTRIES, *LATER]) == possible()
 
 
 @pytest.mark.parametrize("line", [0, 5, -1])
@@ -226,6 +263,20 @@ def test_a_large_text_that_is_lost_is_told_in_its_place(tmp_path: Path, damage: 
     assert [f"line {number} " in note for number, note in zip((2, 2, 3, 4, 4, 4, 4), stored.notes, strict=True)] == [
         True
     ] * 7
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0"], ids=["short", "changed"])
+def test_a_large_text_that_was_damaged_is_whole_again_once_it_is_said_again(tmp_path: Path, damage: bytes) -> None:
+    kept(tmp_path / "s", LARGE_ENTRIES)
+    for path in blobs(tmp_path / "s"):
+        path.write_bytes(damage * path.stat().st_size)
+    assert read_journal(tmp_path / "s").notes != ()
+    journal = FileJournal(tmp_path / "s", pytest.fail, read_journal(tmp_path / "s"))
+    journal.claim()
+    for entry in [ENTRIES[1], *LARGE_ENTRIES]:
+        journal.append(entry)
+    journal.close()
+    assert read_journal(tmp_path / "s").notes == ()
 
 
 @pytest.mark.parametrize("name", ["../../../etc/passwd", "", "0" * 63, "G" * 64])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from openhands_acp.engine.events import ConversationStarted, Entry, MessageEvent
 from openhands_acp.engine.messages import Text
 from openhands_acp.engine.ports import Taken
+from openhands_acp.store import lock
 from openhands_acp.store.library import Library
 from tests.harness.process import ROOT
 from tests.harness.waiting import PATIENCE
@@ -78,6 +81,22 @@ def test_a_session_is_free_when_its_owner_dies_whatever_it_left_running(tmp_path
         journal.close()
     if what == "hold-with-child":
         os.kill(int(answer), signal.SIGKILL)
+
+
+def test_whoever_only_looks_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # However busy the machine is.
+    monkeypatch.setattr(lock, "MOMENT", PATIENCE)
+    path = tmp_path / "lock"
+    with path.open("w") as looks:
+        fcntl.flock(looks, fcntl.LOCK_SH)
+        assert lock.owner_of(path) == ""
+        done = threading.Timer(0.01, lambda: fcntl.flock(looks, fcntl.LOCK_UN))
+        done.start()
+        mine = lock.Lock(path)
+        done.join()
+    assert lock.owner_of(path) == "already open in this window"
+    mine.release()
+    assert lock.owner_of(path) == ""
 
 
 def test_a_list_knows_what_was_written_by_who_was_killed(tmp_path: Path) -> None:

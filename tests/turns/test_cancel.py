@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from openhands_acp.engine.events import TurnEnded
+from openhands_acp.engine.messages import Text
 from openhands_acp.engine.tool import TurnError
 from tests.harness.check import Running, agent
 from tests.harness.editor import NEVER, dismissed
@@ -61,6 +63,20 @@ async def test_cancel_is_answered_and_the_next_prompt_works(
         assert running.backend.sessions[running.session_id].transcript.open_calls == {}
         if running.model.requests:
             assert await running.prompt("again") == {"stopReason": "end_turn"}
+
+
+async def test_a_stop_right_behind_a_turn_stops_the_command_that_waited_for_it(tmp_path: Path) -> None:
+    end = anyio.Event()
+    async with agent(tmp_path, [say("One."), Wait(end)]) as running:
+        session = running.backend.sessions[running.session_id]
+        request = running.ask_prompt("go")
+        await in_the_stream(running)
+        # Received while the turn runs; when its task looks at what became of that, the stop was there.
+        command = session.begin((Text("/title Named"),))
+        end.set()
+        assert (await running.editor.answer(request))["result"] == {"stopReason": "end_turn"}
+        await running.editor.request("session/delete", sessionId=running.session_id)
+        assert (await command, session.transcript.title) == ("cancelled", "go")
 
 
 async def test_a_pending_question_is_withdrawn(tmp_path: Path) -> None:

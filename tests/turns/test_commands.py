@@ -146,7 +146,7 @@ async def test_an_own_command_is_what_the_model_reads_and_the_person_sees_what_t
         assert [(notice.channel, notice.text, notice.told) for notice in notices] == [
             ("user", "/ship web 'the moon'", "Ship web to the moon.")
         ]
-        assert running.backend.sessions[running.session_id].transcript.title == "/ship web 'the moon"
+        assert running.backend.sessions[running.session_id].transcript.title == "/ship web 'the moon'"
 
 
 @pytest.mark.parametrize(

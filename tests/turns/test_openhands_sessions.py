@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from tests.harness.model import say
 from tests.store.conversations import write_layout
+from tests.store.test_openhands_written import WRITTEN, WRITTEN_ID
 from tests.turns.windows import Machine, Window, machine, window
 from tests.wire.lived import keep, tree
 
@@ -79,6 +81,23 @@ async def test_each_is_listed_once_however_many_pages_there_are(machine: Machine
         assert sorted(await listed(only)) == sorted([*ours, *others])
 
 
+async def test_a_page_has_no_more_than_any_other_and_its_messages_are_counted(machine: Machine) -> None:
+    for number in range(1, 61):
+        theirs(machine, number, machine.project, timedelta(seconds=number))
+    async with window(machine) as only:
+        page = await only.editor.request("session/list")
+        assert (len(page["sessions"]), page["sessions"][0]["_meta"]) == (50, {"messageCount": 2})
+        assert len((await only.editor.request("session/list", cursor=page["nextCursor"]))["sessions"]) == 10
+
+
+async def test_one_of_theirs_is_found_by_no_other_spelling_of_its_id(machine: Machine) -> None:
+    session_id = theirs(machine, 0xABC, machine.project)
+    async with window(machine) as only:
+        for method in ("session/load", "session/resume", "session/fork"):
+            for spelt in (session_id.upper(), session_id.replace("-", ""), f"{{{session_id}}}"):
+                assert (await only.ask(method, spelt))["code"] == -32002
+
+
 async def test_one_that_is_taken_up_goes_on_as_ours_and_theirs_stays_as_it_was(machine: Machine) -> None:
     session_id = theirs(machine, 1, machine.project)
     before = tree(machine.root / "home/conversations")
@@ -108,3 +127,20 @@ async def test_one_of_theirs_is_not_deleted_and_that_is_said(machine: Machine) -
         assert await only.editor.request("session/delete", sessionId=session_id) == {}
         assert await listed(only) == [session_id]
     assert tree(machine.root / "home/conversations") == before
+
+
+async def test_one_that_openhands_was_killed_over_goes_on_here(machine: Machine) -> None:
+    place = machine.root / "home/conversations"
+    shutil.copytree(WRITTEN, place)
+    before = tree(place)
+    async with window(machine, [say("It goes on.")]) as only:
+        await only.ask("session/load", WRITTEN_ID)
+        await only.announced(WRITTEN_ID)
+        titles = [update["title"] for update in only.editor.updates() if update["sessionUpdate"] == "tool_call"]
+        assert titles[-2:] == ["git push", "sleep 60"]
+        diffs = [part for update in only.editor.updates() for part in update.get("content", ()) if "newText" in part]
+        assert {"type": "diff", "path": "/home/ada/tidepool/moon.py", "oldText": "", "newText": "PULL = 1"} in diffs
+        # The scripted model refuses a call without its one result.
+        await only.prompt("and now?")
+        assert "whether it ran, and what it did, is unknown" in str(only.model.requests[0])
+    assert tree(place) == before

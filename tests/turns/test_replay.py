@@ -52,7 +52,7 @@ def replayed(
     projector = Projector(
         session_id,
         put,
-        lambda: State(transcript.mode or "", config, transcript.spending),
+        lambda: State(transcript.mode or "", lambda: config, transcript.spending),
         client or Client(),
         is_replay=True,
     )

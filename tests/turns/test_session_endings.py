@@ -97,3 +97,19 @@ async def test_a_title_that_is_being_thought_of_ends_with_its_session(
             await until(lambda: only.model.closed == 2)
         assert only.wire(before).splitlines()[1:] == ["< 4 = {}"]
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize("steps", MOMENTS)
+async def test_a_command_that_waits_for_a_turn_is_carried_out_or_it_is_not(machine: Machine, steps: int) -> None:
+    stop = anyio.Event()
+    async with window(machine, [say("One."), Wait(stop)]) as only:
+        session_id = await started(only)
+        command = only.begin("/title Named")
+        stop.set()
+        await after_a_while(steps)
+        assert await only.editor.request("session/close", sessionId=session_id) == {}
+        answer = (await only.editor.answer(command))["result"]["stopReason"]
+    async with window(machine) as second:
+        await second.ask("session/load", session_id)
+        titles = [each["title"] for each in second.editor.updates() if each["sessionUpdate"] == "session_info_update"]
+        assert (answer, titles[-1]) in [("end_turn", "Named"), ("cancelled", "go"), ("cancelled", "Named")]

@@ -114,7 +114,7 @@ async def test_new(machine: Machine) -> None:
         assert first.wire(before) == snapshot("""\
 > 2 session/new {"cwd": "PROJECT", "mcpServers": [], "additionalDirectories": ["PROJECT/other"]}
 < 2 = {"sessionId": "S1", "modes": "always-ask", "configOptions": {"mode": "always-ask", "model": "fake/model"}}
-< S1 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}\
+< S1 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "clear", "rewind", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}\
 """)
 
 
@@ -142,7 +142,7 @@ async def test_load(machine: Machine) -> None:
 < S1 agent_message_chunk {"messageId": "M4", "content": {"type": "text", "text": "Done."}}
 < S1 usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 2 = {"modes": "llm-approve", "configOptions": {"mode": "llm-approve", "model": "fake/model"}}
-< S1 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}\
+< S1 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "clear", "rewind", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}\
 """)
 
 
@@ -173,7 +173,7 @@ async def test_load_after_a_crash(machine: Machine) -> None:
 < S1 tool_call_update {"toolCallId": "C2", "status": "failed", "content": [{"type": "content", "content": {"type": "text", "text": "```console\\n$ echo hi; exit 3\\n```"}}, {"type": "content", "content": {"type": "text", "text": "interrupted when openhands-acp ended; whether it ran, and how far, is unknown: look before you repeat it"}}], "rawOutput": {"error": "interrupted when openhands-acp ended; whether it ran, and how far, is unknown: look before you repeat it"}}
 < S1 agent_message_chunk {"messageId": "M4", "content": {"type": "text", "text": "openhands-acp ended in the middle of this turn; what it was doing may be half done."}}
 < 2 = {"modes": "llm-approve", "configOptions": {"mode": "llm-approve", "model": "fake/model"}}
-< S1 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}
+< S1 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "clear", "rewind", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}
 > 3 session/prompt {"sessionId": "S1", "prompt": [{"type": "text", "text": "and now?"}]}
 < S1 agent_message_chunk {"messageId": "M5", "content": {"type": "text", "text": "Going on."}}
 < S1 usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
@@ -193,7 +193,7 @@ async def test_resume(machine: Machine) -> None:
 < 2 = {"modes": "llm-approve", "configOptions": {"mode": "llm-approve", "model": "fake/model"}}
 < S1 session_info_update {"title": "mend it"}
 < S1 usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.01, "currency": "USD"}}
-< S1 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}
+< S1 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "clear", "rewind", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}
 > 3 session/prompt {"sessionId": "S1", "prompt": [{"type": "text", "text": "and now?"}]}
 < S1 agent_message_chunk {"messageId": "M1", "content": {"type": "text", "text": "Again."}}
 < S1 usage_update {"used": 11, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
@@ -274,9 +274,9 @@ async def test_delete_and_close_of_what_runs(machine: Machine, method: str) -> N
 < 3 = {"stopReason": "cancelled"}
 < 4 = {}
 > 5 session/prompt {"sessionId": "S1", "prompt": [{"type": "text", "text": "more"}]}
-< 5 error {"code": -32002, "message": "Session not found", "data": {"details": "no session 'S1' is open"}}
+< 5 error {"code": -32002, "message": "Session not found: open it again, or begin a new one", "data": {"details": "no session 'S1' is open in this process: load or resume it first"}}
 > 6 session/load {"sessionId": "S1", "cwd": "PROJECT", "mcpServers": []}
-< 6 error {"code": -32002, "message": "The session cannot be opened: there is no session 'S1' on this machine", "data": {"details": "there is no session 'S1' on this machine"}}\
+< 6 error {"code": -32002, "message": "The session cannot be opened: there is no session 'S1' on this machine (one that was never prompted is not kept)", "data": {"details": "there is no session 'S1' on this machine (one that was never prompted is not kept)"}}\
 """)
         else:
             await first.announced(session_id, times=2)
@@ -288,13 +288,13 @@ async def test_delete_and_close_of_what_runs(machine: Machine, method: str) -> N
 < 3 = {"stopReason": "cancelled"}
 < 4 = {}
 > 5 session/prompt {"sessionId": "S1", "prompt": [{"type": "text", "text": "more"}]}
-< 5 error {"code": -32002, "message": "Session not found", "data": {"details": "no session 'S1' is open"}}
+< 5 error {"code": -32002, "message": "Session not found: open it again, or begin a new one", "data": {"details": "no session 'S1' is open in this process: load or resume it first"}}
 > 6 session/load {"sessionId": "S1", "cwd": "PROJECT", "mcpServers": []}
 < S1 user_message_chunk {"messageId": "M2", "content": {"type": "text", "text": "say hello"}}
 < S1 session_info_update {"title": "say hello"}
 < S1 agent_message_chunk {"messageId": "M1", "content": {"type": "text", "text": "Hel"}}
 < 6 = {"modes": "always-ask", "configOptions": {"mode": "always-ask", "model": "fake/model"}}
-< S1 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}\
+< S1 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "clear", "rewind", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}\
 """)
 
 
@@ -318,7 +318,7 @@ async def test_close_while_it_is_told(machine: Machine) -> None:
 > 103 session/load {"sessionId": "S1", "cwd": "PROJECT", "mcpServers": []}
 > 104 session/close {"sessionId": "S1"}
 < 104 = {}
-< 103 error {"code": -32002, "message": "Session not found", "data": {"details": "no session 'S1' is open"}}\
+< 103 error {"code": -32002, "message": "Session not found: open it again, or begin a new one", "data": {"details": "no session 'S1' is open in this process: load or resume it first"}}\
 """)
 
 
@@ -347,11 +347,11 @@ async def test_fork(machine: Machine) -> None:
 < 5 = {"sessionId": "S2", "modes": "always-ask", "configOptions": {"mode": "always-ask", "model": "fake/model"}}
 < S2 session_info_update {"title": "first"}
 < S2 usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
-< S2 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}
+< S2 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "clear", "rewind", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}
 > 6 session/fork {"sessionId": "S1", "cwd": "PROJECT", "mcpServers": [], "_meta": {"messageId": "M1"}}
 < 6 = {"sessionId": "S3", "modes": "always-ask", "configOptions": {"mode": "always-ask", "model": "fake/model"}}
 < S3 session_info_update {"title": "first"}
-< S3 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}
+< S3 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "clear", "rewind", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}
 > 7 session/prompt {"sessionId": "S3", "prompt": [{"type": "text", "text": "third"}]}
 < S3 agent_message_chunk {"messageId": "M2", "content": {"type": "text", "text": "Three."}}
 < S3 usage_update {"used": 33, "size": 200000}
@@ -364,7 +364,7 @@ async def test_fork(machine: Machine) -> None:
 < S3 agent_message_chunk {"messageId": "M2", "content": {"type": "text", "text": "Three."}}
 < S3 usage_update {"used": 33, "size": 200000}
 < 8 = {"modes": "always-ask", "configOptions": {"mode": "always-ask", "model": "fake/model"}}
-< S3 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}
+< S3 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "clear", "rewind", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}
 > 9 session/list {}
 < 9 = {"sessions": [{"sessionId": "S3", "cwd": "PROJECT", "updatedAt": "TIME", "_meta": {"messageCount": 4}, "title": "first"}, {"sessionId": "S2", "cwd": "PROJECT", "updatedAt": "TIME", "_meta": {"messageCount": 4}, "title": "first"}, {"sessionId": "S1", "cwd": "PROJECT", "updatedAt": "TIME", "_meta": {"messageCount": 4}, "title": "first"}]}
 > 10 session/close {"sessionId": "S2"}
@@ -378,7 +378,7 @@ async def test_fork(machine: Machine) -> None:
 < S2 agent_message_chunk {"messageId": "M6", "content": {"type": "text", "text": "Two."}}
 < S2 usage_update {"used": 22, "size": 200000, "cost": {"amount": 0.02, "currency": "USD"}}
 < 11 = {"modes": "always-ask", "configOptions": {"mode": "always-ask", "model": "fake/model"}}
-< S2 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}\
+< S2 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "clear", "rewind", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}\
 """)
 
 
@@ -395,11 +395,11 @@ async def test_fork_of_what_was_never_prompted(machine: Machine) -> None:
         assert first.wire(before) == snapshot("""\
 > 3 session/fork {"sessionId": "S1", "cwd": "PROJECT", "mcpServers": []}
 < 3 = {"sessionId": "S2", "modes": "always-ask", "configOptions": {"mode": "always-ask", "model": "fake/model"}}
-< S2 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}
+< S2 available_commands_update {"availableCommands": ["help", "title", "model", "mode", "confirm", "permissions", "status", "cost", "context", "mcp", "skills", "agents", "compact", "clear", "rewind", "ask", "goal", "init", "review", "undo", "redo", "diff", "checkpoints", "restore", "fork", "export", "doctor"]}
 > 4 session/list {}
 < 4 = {"sessions": []}
 > 5 session/close {"sessionId": "S2"}
 < 5 = {}
 > 6 session/load {"sessionId": "S2", "cwd": "PROJECT", "mcpServers": []}
-< 6 error {"code": -32002, "message": "The session cannot be opened: there is no session 'S2' on this machine", "data": {"details": "there is no session 'S2' on this machine"}}\
+< 6 error {"code": -32002, "message": "The session cannot be opened: there is no session 'S2' on this machine (one that was never prompted is not kept)", "data": {"details": "there is no session 'S2' on this machine (one that was never prompted is not kept)"}}\
 """)

@@ -69,19 +69,19 @@ async def test_what_cannot_be_taken_up(machine: Machine, method: str) -> None:
             (method, {"sessionId": second.session_id, "mcpServers": {}}),
         )
         assert told.replace(method, "METHOD") == snapshot("""\
-METHOD {"sessionId": "../etc"}: -32002 The session cannot be opened: there is no session '../etc' on this machine | {'details': "there is no session '../etc' on this machine"}
-METHOD {"sessionId": "a/b"}: -32002 The session cannot be opened: there is no session 'a/b' on this machine | {'details': "there is no session 'a/b' on this machine"}
-METHOD {"sessionId": "a\\\\b"}: -32002 The session cannot be opened: there is no session 'a\\\\b' on this machine | {'details': "there is no session 'a\\\\\\\\b' on this machine"}
-METHOD {"sessionId": ""}: -32002 The session cannot be opened: there is no session '' on this machine | {'details': "there is no session '' on this machine"}
-METHOD {"sessionId": "CAPITALS"}: -32002 The session cannot be opened: there is no session 'CAPITALS' on this machine | {'details': "there is no session 'CAPITALS' on this machine"}
-METHOD {"sessionId": "00000000-0000-4000-8000-000000000000"}: -32002 The session cannot be opened: there is no session '00000000-0000-4000-8000-000000000000' on this machine | {'details': "there is no session '00000000-0000-4000-8000-000000000000' on this machine"}
-METHOD {"sessionId": "22222222-2222-4222-8222-222222222222"}: -32002 The session cannot be opened: there is no session '22222222-2222-4222-8222-222222222222' on this machine | {'details': "there is no session '22222222-2222-4222-8222-222222222222' on this machine"}
+METHOD {"sessionId": "../etc"}: -32002 The session cannot be opened: there is no session '../etc' on this machine (one that was never prompted is not kept) | {'details': "there is no session '../etc' on this machine (one that was never prompted is not kept)"}
+METHOD {"sessionId": "a/b"}: -32002 The session cannot be opened: there is no session 'a/b' on this machine (one that was never prompted is not kept) | {'details': "there is no session 'a/b' on this machine (one that was never prompted is not kept)"}
+METHOD {"sessionId": "a\\\\b"}: -32002 The session cannot be opened: there is no session 'a\\\\b' on this machine (one that was never prompted is not kept) | {'details': "there is no session 'a\\\\\\\\b' on this machine (one that was never prompted is not kept)"}
+METHOD {"sessionId": ""}: -32002 The session cannot be opened: there is no session '' on this machine (one that was never prompted is not kept) | {'details': "there is no session '' on this machine (one that was never prompted is not kept)"}
+METHOD {"sessionId": "CAPITALS"}: -32002 The session cannot be opened: the ID of this session is written SOUND | {'details': 'the ID of this session is written SOUND'}
+METHOD {"sessionId": "00000000-0000-4000-8000-000000000000"}: -32002 The session cannot be opened: there is no session '00000000-0000-4000-8000-000000000000' on this machine (one that was never prompted is not kept) | {'details': "there is no session '00000000-0000-4000-8000-000000000000' on this machine (one that was never prompted is not kept)"}
+METHOD {"sessionId": "22222222-2222-4222-8222-222222222222"}: -32002 The session cannot be opened: there is no session '22222222-2222-4222-8222-222222222222' on this machine (one that was never prompted is not kept) | {'details': "there is no session '22222222-2222-4222-8222-222222222222' on this machine (one that was never prompted is not kept)"}
 METHOD {"sessionId": "11111111-1111-4111-8111-111111111111"}: -32002 The session cannot be opened: this session was written by a newer openhands-acp (records of version 9999, this one reads up to VERSION); update openhands-acp to open it. Nothing was changed | {'details': 'this session was written by a newer openhands-acp (records of version 9999, this one reads up to VERSION); update openhands-acp to open it. Nothing was changed'}
 METHOD {"sessionId": null}: -32602 Invalid params | {'details': 'sessionId: input should be a valid string'}
 METHOD {"sessionId": 7}: -32602 Invalid params | {'details': 'sessionId: input should be a valid string'}
 METHOD {"sessionId": "SOUND", "cwd": "relative"}: -32602 Invalid params | {'details': "cwd: must be an absolute path, not 'relative'"}
 METHOD {"sessionId": "SOUND", "cwd": ""}: -32602 Invalid params | {'details': "cwd: must be an absolute path, not ''"}
-METHOD {"sessionId": "SOUND", "cwd": "/nowhere"}: -32602 Invalid params | {'details': "cwd: '/nowhere' is not a folder that exists"}
+METHOD {"sessionId": "SOUND", "cwd": "/nowhere"}: -32602 There is no folder '/nowhere' | {'details': "cwd: '/nowhere' is not a folder that exists; if the project was moved, `openhands-acp --resume SOUND` goes on with the session in its new place"}
 METHOD {"sessionId": "SOUND", "cwd": 7}: -32602 Invalid params | {'details': 'cwd: input should be a valid string'}
 METHOD {"sessionId": "SOUND", "additionalDirectories": ["relative"]}: -32602 Invalid params | {'details': "additionalDirectories: must be an absolute path, not 'relative'"}
 METHOD {"sessionId": "SOUND", "mcpServers": {}}: -32602 Invalid params | {'details': 'mcpServers: input should be a valid list'}\
@@ -134,14 +134,14 @@ session/delete {"sessionId": "../etc"}: {}
 session/delete {"sessionId": "00000000-0000-4000-8000-000000000000"}: {}
 session/delete {"sessionId": null}: -32602 Invalid params | {'details': 'sessionId: input should be a valid string'}
 session/delete {}: -32602 Invalid params | {'details': 'sessionId: field required'}
-session/close {"sessionId": "../etc"}: -32002 Session not found | {'details': "no session '../etc' is open"}
-session/close {"sessionId": "00000000-0000-4000-8000-000000000000"}: -32002 Session not found | {'details': "no session '00000000-0000-4000-8000-000000000000' is open"}
+session/close {"sessionId": "../etc"}: -32002 Session not found: open it again, or begin a new one | {'details': "no session '../etc' is open in this process: load or resume it first"}
+session/close {"sessionId": "00000000-0000-4000-8000-000000000000"}: -32002 Session not found: open it again, or begin a new one | {'details': "no session '00000000-0000-4000-8000-000000000000' is open in this process: load or resume it first"}
 session/close {}: -32602 Invalid params | {'details': 'sessionId: field required'}
-session/prompt {"sessionId": "00000000-0000-4000-8000-000000000000", "prompt": [{"type": "text", "text": "hi"}]}: -32002 Session not found | {'details': "no session '00000000-0000-4000-8000-000000000000' is open"}
+session/prompt {"sessionId": "00000000-0000-4000-8000-000000000000", "prompt": [{"type": "text", "text": "hi"}]}: -32002 Session not found: open it again, or begin a new one | {'details': "no session '00000000-0000-4000-8000-000000000000' is open in this process: load or resume it first"}
 session/prompt {"sessionId": "SOUND", "prompt": []}: -32602 Invalid params | {'details': 'prompt: must not be empty'}
 session/prompt {"sessionId": "SOUND", "prompt": [{"type": "smell"}]}: -32602 Invalid params | {'details': "prompt.0: input tag 'smell' found using 'type' does not match any of the expected tags: 'text', 'image', 'audio', 'resource_link', 'resource'"}
 session/prompt {"sessionId": "SOUND"}: -32602 Invalid params | {'details': 'prompt: field required'}
-session/set_mode {"sessionId": "00000000-0000-4000-8000-000000000000", "modeId": "plan"}: -32002 Session not found | {'details': "no session '00000000-0000-4000-8000-000000000000' is open"}
+session/set_mode {"sessionId": "00000000-0000-4000-8000-000000000000", "modeId": "plan"}: -32002 Session not found: open it again, or begin a new one | {'details': "no session '00000000-0000-4000-8000-000000000000' is open in this process: load or resume it first"}
 session/set_mode {"sessionId": "SOUND", "modeId": "yolo"}: -32602 Invalid params | {'details': "mode cannot be 'yolo'; it is one of always-ask, accept-edits, llm-approve, always-approve, plan"}
 session/set_config_option {"sessionId": "SOUND", "configId": "smell", "value": "x"}: -32602 Invalid params | {'details': "there is no option 'smell'; the options are mode, model"}
 session/set_config_option {"sessionId": "SOUND", "configId": "model", "value": true}: -32602 Invalid params | {'details': 'model cannot be True; it is one of fake/model, fake/other'}\

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from openhands_acp.engine.events import AgentErrorEvent, TurnEnded
+from openhands_acp.engine.events import ActionEvent, AgentErrorEvent, Entry, NoticeEvent, TurnEnded
 from openhands_acp.engine.messages import AssistantMessage, ToolMessage, UserMessage
 from openhands_acp.engine.ports import Taken
 from tests.harness.check import MemoryJournal, Running, TestBackend, agent
@@ -145,6 +145,26 @@ async def test_a_crash_is_closed_by_loading_and_nothing_is_run(tmp_path: Path) -
             running.session_id = session_id
             assert await running.prompt("and now?") == {"stopReason": "end_turn"}
         assert (tmp_path / "a.txt").read_text() == "untouched\n"
+
+
+async def test_a_crash_while_one_is_closed_is_told_once(tmp_path: Path) -> None:
+    machine, session_id, _ = await lived(tmp_path)
+    whole = machine.journals[session_id].entries
+    began = next(at for at, entry in enumerate(whole) if isinstance(entry.event, ActionEvent)) + 1
+    closed = await entries_after_loading(tmp_path, machine, session_id, whole[:began])
+    for length in range(began, len(closed) + 1):
+        again = await entries_after_loading(tmp_path, machine, session_id, closed[:length])
+        told = [entry.event for entry in again if isinstance(entry.event, NoticeEvent | AgentErrorEvent | TurnEnded)]
+        assert [type(event) for event in told] == [AgentErrorEvent, NoticeEvent, TurnEnded]
+
+
+async def entries_after_loading(root: Path, machine: TestBackend, session_id: str, entries: list[Entry]) -> list[Entry]:
+    """Load this in another process; return what is then kept."""
+    crashed = later(machine)
+    crashed.journals[session_id] = MemoryJournal(entries)
+    async with agent(root, backend=crashed) as running:
+        await load(running, session_id)
+        return list(crashed.journals[session_id].entries)
 
 
 @pytest.mark.parametrize("method", ["session/load", "session/resume", "session/fork"])

@@ -97,3 +97,19 @@ async def test_a_conversation_that_is_damaged_costs_its_task_and_no_more(machine
         assert results[-1].replace(str(machine.root), "ROOT").replace(looked.replace("-", ""), "ID") == snapshot(
             "Error: what task_00000001 did cannot be read: this session was written by a newer openhands-acp (records of version 999, this one reads up to 3); update openhands-acp to open it. Nothing was changed; start a new task"
         )
+
+
+async def test_a_disk_that_does_not_take_it_is_no_news_to_the_person(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a full disk does to the session itself is told once, and this is no second time."""
+    answers = [[say("Hi.")], [LOOK], [say("It says nothing.")], [say("Done.")]]
+    async with window(machine, *answers) as it:
+        session_id = await it.new()
+        await it.prompt("hello")
+        (machine.journal(session_id).parent / "subagents").write_text("no folder")
+        await it.prompt("go")
+        results = [message.text for message in it.model.requests[3] if isinstance(message, ToolMessage)]
+        assert results[-1].endswith("It says nothing.")
+        assert "cannot be saved" not in it.wire()
+    assert [record.message for record in caplog.records if "cannot be saved" in record.message] != []

@@ -8,6 +8,7 @@ import zipfile
 import pytest
 from inline_snapshot import snapshot
 
+from tests.harness.full_disk import full_disk
 from tests.harness.model import say
 from tests.turns.windows import Machine, Window, machine, window
 
@@ -48,6 +49,24 @@ async def test_a_session_is_exported_as_its_suffix_says_and_over_nothing(machine
         assert said(it) == snapshot(
             "Nothing was written: cannot write ROOT/project/missing/talk.json: No such file or directory."
         )
+
+
+async def test_a_copy_that_the_disk_does_not_take_is_not_made(machine: Machine) -> None:
+    async with window(machine, [say("Red.")], [say("Blue.")]) as it:
+        original = await it.new()
+        await it.prompt("a colour?")
+        before = {path.name for path in machine.sessions.iterdir()}
+        # The lock of the copy has room, its journal has not.
+        with full_disk(200):
+            await it.prompt("/fork")
+        told = [u["content"]["text"] for u in it.editor.updates() if u["sessionUpdate"] == "agent_message_chunk"]
+        assert [text.strip() for text in told if "copied" in text] == snapshot(
+            ["It was not copied: the copy cannot be saved: File too large."]
+        )
+        assert {path.name for path in machine.sessions.iterdir()} == before
+        await it.prompt("another?")
+        listed = await it.editor.request("session/list")
+        assert [each["sessionId"] for each in listed["sessions"]] == [original]
 
 
 async def test_a_copy_goes_on_by_itself(machine: Machine) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import anyio
 import pytest
+from anyio.abc import TaskGroup
 
 from openhands_acp.acp.agent import Agent
 from openhands_acp.acp.connection import Connection
@@ -118,18 +119,33 @@ class Window:
         return len(self.editor.log)
 
 
+Kind = Callable[[Editor, TaskGroup], Json]
+"""Makes an editor one of a kind, and returns what it says of itself in `initialize`."""
+
+
+def _plain(_editor: Editor, _tasks: TaskGroup) -> Json:
+    return {"clientCapabilities": {}}
+
+
 @asynccontextmanager
-async def window(machine: Machine, *answers: Answer, chosen: str | None = "fake/model") -> AsyncGenerator[Window]:
-    """Run one process's agent; afterwards its wire must have been sound. `chosen` is the command line's."""
+async def window(
+    machine: Machine,
+    *answers: Answer,
+    chosen: str | None = "fake/model",
+    resume: str | None = None,
+    kind: Kind = _plain,
+) -> AsyncGenerator[Window]:
+    """Run one process's agent; afterwards its wire must have been sound. `chosen` and `resume` are the command line's."""
     model = ScriptedModel(answers)
     knows_nothing = Catalogue({}, lambda _model: None, lambda _model: False)
-    backend = Backend(Options(chosen), library=ModelLibrary(lambda _settings: model, knows_nothing))
+    backend = Backend(Options(chosen, resume=resume), library=ModelLibrary(lambda _settings: model, knows_nothing))
     channel = MemoryChannel()
     editor = Editor(channel)
+    editor.monitor.continues = resume is not None
     connection = Connection("0", lambda peer, client: Agent(peer, client, backend))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(connection.peer.run, channel)
-        await editor.request("initialize", protocolVersion=1, clientCapabilities={})
+        await editor.request("initialize", protocolVersion=1, **kind(editor, tasks))
         yield Window(editor, machine, model)
         channel.end()
     await connection.close()

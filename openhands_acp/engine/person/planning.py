@@ -5,12 +5,13 @@ What may not be done meanwhile, `policy` says.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from openhands_acp.engine.cards import Card, ShownText
-from openhands_acp.engine.events import CallProgress, Event, NoticeEvent
-from openhands_acp.engine.messages import JsonObject
+from openhands_acp.engine.events import CallProgress, Entry, Event, NoticeEvent
+from openhands_acp.engine.messages import JsonObject, Text, UserMessage
 from openhands_acp.engine.modes import Mode
 from openhands_acp.engine.person.door import Button, Filled, Form, Person, Pick, Picked
 from openhands_acp.engine.transcript import Transcript
@@ -30,6 +31,7 @@ _WISH: JsonObject = {
 
 class Session(Protocol):
     transcript: Transcript
+    entries: list[Entry]
 
     @property
     def mode(self) -> Mode: ...
@@ -46,19 +48,30 @@ class Session(Protocol):
 
 @dataclass(slots=True)
 class Told:
-    """What this process has told the model of the mode; a session that is taken up again tells it anew."""
+    """What the model was told of the mode."""
 
-    of_plan: bool = False
+    of_plan: bool | None = None
+    """None: not looked up yet in what was said before this process."""
 
 
 def tell(session: Session, told: Told) -> None:
     """Tell the model if plan mode has begun or ended since it was told last."""
     is_planning = session.mode == "plan"
-    if is_planning == told.of_plan:
+    if told.of_plan is None:
+        told.of_plan = _was_told(session.entries)
+    # Cleared, taken back or summed up since: it reads nothing of it any more.
+    is_forgotten = is_planning and UserMessage((Text(TOLD),)) not in session.transcript.items
+    if is_planning == told.of_plan and not is_forgotten:
         return
     told.of_plan = is_planning
     shown = "*Plan mode: nothing is changed before you approve a plan.*" if is_planning else "*Plan mode is over.*"
     session.emit(NoticeEvent(session.new_id(), "text", shown, TOLD if is_planning else _OVER))
+
+
+def _was_told(entries: Sequence[Entry]) -> bool:
+    """Tell whether the last that was said of it is that plan mode has begun."""
+    notices = (entry.event.told for entry in reversed(entries) if isinstance(entry.event, NoticeEvent))
+    return next((told == TOLD for told in notices if told in (TOLD, _OVER)), False)
 
 
 @dataclass(frozen=True, slots=True)

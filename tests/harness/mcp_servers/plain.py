@@ -7,6 +7,8 @@ import os
 import sys
 from typing import Any
 
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+"""What it tells of the variable of that name."""
 _TOOL = {
     "name": "tell",
     "description": "Tell what the server was started with.",
@@ -25,6 +27,8 @@ def answer(method: str, params: dict[str, Any]) -> dict[str, Any] | None:
             }
         case "tools/list":
             return {"tools": [_TOOL]}
+        case "tools/call" if params["arguments"]["variable"] == "PICTURE":
+            return {"content": [{"type": "image", "data": PICTURE, "mimeType": "image/png"}]}
         case "tools/call":
             value = os.environ.get(params["arguments"]["variable"])
             return {"content": [{"type": "text", "text": f"{value}; {sys.argv[1:]}; {os.path.basename(os.getcwd())}"}]}
