@@ -37,7 +37,7 @@ bench: $(VENV)/.test
 # With a Chromium of this machine: a page that is opened, clicked, typed into, and kept from what is not public.
 browser: $(VENV)/.test
 	$(INSTALL) -e '.[test,browser]'
-	$(BIN)/python -m pytest tests/browser/check_chromium.py $(ARGS)
+	$(BIN)/python -m pytest tests/browser/check_chromium.py tests/browser/check_page.py $(ARGS)
 
 # With a server of a real small model: make small-model ARGS="http://127.0.0.1:8080/v1 openai/qwen2.5-coder-1.5b"
 small-model: $(VENV)/.test

@@ -77,8 +77,7 @@ def _acp(words: list[str]) -> int:
     # The collector would look through everything that is imported, again and again. Seldom is often enough: without it
     # the garbage of the imports stays in memory for good (0.8 MB). The server sets it back afterwards.
     gc.set_threshold(_SELDOM)
-    # None is of use here, and looking for them in all that is installed takes longer than a new session.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    _without_plugins()
     from openhands_acp.server import main as serve
 
     return serve(options)
@@ -110,6 +109,7 @@ def _mcp(words: list[str]) -> int:
 
 
 def _sessions(words: list[str]) -> int:
+    _without_plugins()
     from openhands_acp.sessions import main as sessions
 
     return sessions(words)
@@ -119,6 +119,11 @@ def _schemas(words: list[str]) -> int:
     from openhands_acp.schemas import main as schemas
 
     return schemas(words)
+
+
+def _without_plugins() -> None:
+    # None of pydantic's is of use here, and looking for them in all that is installed takes longer than a new session.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {

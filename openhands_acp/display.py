@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rich.console import Group, RenderableType
-from rich.markdown import Markdown
-from rich.padding import Padding
-from rich.table import Table
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.text import Text
 
 STATUS = {
@@ -27,6 +26,8 @@ PLAN = {"pending": ("○", "dim"), "in_progress": ("▸", "yellow"), "completed"
 
 OUTPUT_LINES = 14
 READ_LINES = 5
+_LINE = 500
+"""Characters of one line of output."""
 _DIFF_LINES = 40
 _CONTEXT = 2
 _COMPARABLE = 20_000
@@ -34,33 +35,103 @@ _COMPARABLE = 20_000
 _FENCED = re.compile(r"\s*(`{3,})[^\n]*\n(.*?)\n?\1\s*", re.DOTALL)
 # Sequences as a whole (window titles and links, colours and cursor), then whatever is left of such characters.
 _CONTROL = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# What has a text read in another order than it is in; right-to-left scripts need none of it.
+_REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_SPELT = str.maketrans(
+    {
+        "✓": "+",
+        "✗": "x",
+        "●": "*",
+        "○": "o",
+        "▸": ">",
+        "❯": ">",
+        "∴": "~",
+        "■": "#",
+        "…": "...",
+        "⋮": ":",
+        "·": "-",
+        "─": "-",
+    }
+)
 
 
 def plain(text: str) -> str:
-    """Take out what could steer the terminal: neither a model nor a file may."""
-    return _CONTROL.sub("", text)
+    """Take out what could steer the terminal, or show another text than there is: neither a model nor a file may."""
+    return _REORDERING.sub("\ufffd", _CONTROL.sub("", text))
+
+
+def spelt(error: UnicodeError) -> tuple[str, int]:
+    """Put letters for marks that an encoding lacks, and a question mark for the rest: a handler for `codecs`."""
+    assert isinstance(error, UnicodeEncodeError)
+    letters = error.object[error.start : error.end].translate(_SPELT)
+    return "".join(letter if letter.isascii() else "?" for letter in letters), error.end
 
 
 def unfenced(text: str) -> str:
     """Return what stands in a text that is one block of code; any other as it is."""
     fenced = _FENCED.fullmatch(text)
-    return fenced[2] if fenced else text
+    return fenced[2] if fenced and fenced[1] not in fenced[2] else text
 
 
 def marked(mark: str, style: str, body: RenderableType) -> RenderableType:
     """Put a mark in front of `body`, which hangs beside it."""
-    grid = Table.grid(padding=(0, 1))
-    grid.add_row(Text(mark, style), body)
-    return grid
+    return _Hung(f"{mark} ", style, body)
 
 
 def indented(body: RenderableType) -> RenderableType:
-    return Padding(body, (0, 0, 0, 4), expand=False)
+    return _Hung(" " * 4, "", body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hung:
+    """As a table of two columns would show it, in a third of the time."""
+
+    before: str
+    style: str
+    body: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        room = cell_len(self.before)
+        # Not cut: of an address or a path that is longer than a line, every letter counts.
+        inner = options.update(width=max(options.max_width - room, 1), overflow="fold")
+        before = Segment(self.before, console.get_style(self.style))
+        for line in console.render_lines(self.body, inner, pad=False):
+            yield before
+            yield from line
+            yield Segment.line()
+            before = Segment(" " * room)
 
 
 def said(text: str) -> RenderableType:
     """Show what the agent wrote, which is Markdown."""
-    return marked("●", "bold blue", Markdown(plain(text.strip()), hyperlinks=False))
+    return marked("●", "bold blue", markdown(text))
+
+
+def markdown(text: str, *, keeps_lines: bool = False) -> RenderableType:
+    return _Markdown(plain(text.strip()), keeps_lines)
+
+
+@dataclass(frozen=True, slots=True)
+class _Markdown:
+    """Rich's, without the empty lines that it begins and ends with."""
+
+    text: str
+    keeps_lines: bool
+    """A line that ends ends, as what is no prose is written."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        # Late: it brings what colours code in all languages there are, and a list of sessions shows none.
+        from rich.markdown import Markdown
+
+        markdown = Markdown(self.text, hyperlinks=False)
+        if self.keeps_lines:
+            for inner in (inner for block in markdown.parsed for inner in block.children or ()):
+                inner.type = "hardbreak" if inner.type == "softbreak" else inner.type
+        lines = console.render_lines(markdown, options, pad=False)
+        full = [at for at, line in enumerate(lines) if any(segment.text.strip() for segment in line)]
+        for line in lines[full[0] : full[-1] + 1] if full else []:
+            yield from line
+            yield Segment.line()
 
 
 def thought(text: str) -> RenderableType:
@@ -76,8 +147,14 @@ def output(text: str, *, is_read: bool) -> RenderableType | None:
     lines = text.strip("\n").expandtabs().splitlines()
     if not any(lines):
         return None
-    shown = "\n".join(bounded(lines, READ_LINES if is_read else OUTPUT_LINES, is_tail=not is_read))
-    return Text(plain(shown), "dim")
+    shown = bounded(lines, READ_LINES if is_read else OUTPUT_LINES, is_tail=not is_read)
+    return Text("\n".join(begun(plain(line), _LINE) for line in shown), "dim")
+
+
+def begun(text: str, limit: int) -> str:
+    """Keep the beginning of a text, and say how much is left out."""
+    left_out = len(text) - limit
+    return text if left_out <= 0 else f"{text[:limit]}… {left_out:,} more characters"
 
 
 def bounded(lines: Sequence[str], limit: int, *, is_tail: bool) -> list[str]:

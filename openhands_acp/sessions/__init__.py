@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import os
 import re
 import sys
@@ -12,8 +13,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from openhands_acp.display import spelt
 from openhands_acp.sessions import commands
-from openhands_acp.sessions.commands import Export
+from openhands_acp.sessions.commands import Export, Prune
 from openhands_acp.sessions.shelf import Refused, shelf
 from openhands_acp.subcommands import parser_of
 
@@ -26,23 +28,37 @@ options of the commands:
   show    --json
   export  --output FILE, --format json|zip, --html FILE
   delete  --yes
-  prune   --older-than 30d, --cwd DIR, --yes
+  prune   --older-than 30d, --cwd DIR, --dry-run, --yes
 
 ID is a session's id, its beginning as far as no other begins so, or `last`. Conversations of OpenHands itself are
 listed, shown and exported too, and never deleted.
 
 Keys are shown and exported as [secret]: those that are configured here, and whatever looks like one.
+
+The exit code is 0 if it was done, 1 if it could not be (no such session, a file that cannot be written, your no),
+2 if the command line makes no sense or nobody could be asked, and 130 after Ctrl-C.
 """
-_AGE = re.compile(r"(\d{1,5})([mhdw])")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_AGE = re.compile(
+    r"(\d{1,6})\s*(?:(mo)(?:nths?)?|(m)(?:in(?:ute)?s?)?|(h)(?:(?:ou)?rs?)?|(d)(?:ays?)?|(w)(?:eeks?)?|(y)(?:ears?)?)",
+    re.IGNORECASE,
+)
+_UNITS = {
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+    "mo": timedelta(days=30),
+    "y": timedelta(days=365),
+}
 
 
 def main(argv: Sequence[str]) -> int:
     """Run one command; 0 if it did what was asked, 1 if it could not, 2 if the command line makes no sense."""
     given = _parser().parse_args(argv)
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
-        # A terminal or file that cannot hold a check mark shows a question mark; it is no reason to stop.
-        reconfigure(errors="replace")
+        # A terminal or file that cannot hold a check mark gets a letter for it; it is no reason to stop.
+        codecs.register_error("openhands-acp", spelt)
+        reconfigure(errors="openhands-acp")
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(highlight=False, width=_PIPED_WIDTH)
@@ -74,7 +90,8 @@ def _run(given: argparse.Namespace, console: Console) -> int:
         case "delete":
             return commands.delete(sessions, console, given.id, says_yes=given.yes)
         case _:
-            return commands.prune(sessions, console, given.cwd, given.older_than, says_yes=given.yes)
+            what = Prune(given.older_than, given.cwd, given.dry_run)
+            return commands.prune(sessions, console, what, says_yes=given.yes)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,25 +113,38 @@ def _parser() -> argparse.ArgumentParser:
 
     exporting = command("export", "Write a session as a trajectory in OpenHands' shapes, or as a page to read.")
     exporting.add_argument("id", metavar="ID")
-    exporting.add_argument("--output", "-o", type=Path, metavar="FILE", help="instead of stdout")
+    exporting.add_argument(
+        "--output",
+        "-o",
+        type=Path,
+        metavar="FILE",
+        help="instead of stdout, which is `-`; its suffix says in which form (.zip, .html, else JSON)",
+    )
     exporting.add_argument(
         "--format", choices=["json", "zip"], help="one JSON list, or a zip with a file for each event"
     )
     exporting.add_argument("--html", type=Path, metavar="FILE", help="write one page that a browser shows on its own")
+    exporting.description = f"{exporting.description} A file that is there already is replaced."
 
     deleting = command("delete", "Delete sessions, after a question.")
     deleting.add_argument("id", metavar="ID", nargs="+")
     deleting.add_argument("--yes", "-y", action="store_true", help="without a question")
 
     pruning = command("prune", "Delete sessions in which nothing happened for long, after a question.")
-    pruning.add_argument("--older-than", type=_age, required=True, metavar="AGE", help="as in 30d, 12h, 2w, 90m")
+    pruning.add_argument(
+        "--older-than", type=_age, required=True, metavar="AGE", help="as in 30d, 12h, 2w, 90m, 3mo, 1y"
+    )
     pruning.add_argument("--cwd", metavar="DIR", help="only those of one folder")
+    pruning.add_argument("--dry-run", "-n", action="store_true", help="list them and delete none")
     pruning.add_argument("--yes", "-y", action="store_true", help="without a question")
     return parser
 
 
 def _age(written: str) -> timedelta:
-    match = _AGE.fullmatch(written)
+    match = _AGE.fullmatch(written.strip())
     if match is None:
-        raise argparse.ArgumentTypeError(f"{written!r} is no age: write a number and m, h, d or w, as in 30d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+        raise argparse.ArgumentTypeError(
+            f"{written!r} is no age: write a number and m, h, d, w, mo (months) or y, as in 30d"
+        )
+    unit = next(filter(None, match.groups()[1:]))
+    return int(match[1]) * _UNITS[unit.lower()]

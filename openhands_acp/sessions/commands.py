@@ -13,14 +13,14 @@ from typing import Any, BinaryIO, Literal
 from rich.console import Console, RenderableType
 
 from openhands_acp.engine.messages import JsonObject
-from openhands_acp.sessions.page import page
-from openhands_acp.sessions.shelf import Found, Refused, Shelf
+from openhands_acp.sessions.shelf import Found, InUse, Refused, Shelf
 from openhands_acp.sessions.show import conversation, table
 from openhands_acp.sessions.story import scenes, totals
 from openhands_acp.store.codec import to_json
 from openhands_acp.store.trajectory import export_zip, to_openhands
 
 OK, FAILED, MISUSED = 0, 1, 2
+_STDOUT = Path("-")
 _NO_TERMINAL = "there is no terminal to ask at; give --yes to delete without a question"
 
 
@@ -62,7 +62,7 @@ def _print(console: Console, block: RenderableType) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Where to, and how; without a file for it, JSON goes to stdout unless a page was asked for."""
+    """Where to, and how; without a file for it, JSON goes to stdout unless a page was asked for. `-` is stdout."""
 
     output: Path | None
     format: Literal["json", "zip"] | None
@@ -70,15 +70,23 @@ class Export:
 
 
 def export(shelf: Shelf, written: str, wanted: Export) -> int:
+    wanted = _meant(wanted)
     if wanted.format == "zip" and wanted.output is None:
         sys.stderr.write("openhands-acp sessions export: a zip needs a file: give --output FILE\n")
+        return MISUSED
+    if wanted.html == wanted.output == _STDOUT:
+        sys.stderr.write("openhands-acp sessions export: only one of them can go to stdout\n")
         return MISUSED
     found = shelf.find(written)
     stored = shelf.read(found)
     for note in stored.notes:
         sys.stderr.write(f"note: {note}\n")
     if wanted.html is not None:
-        text = page(found, totals(stored.entries), scenes(stored.entries), stored.notes)
+        # Late: of all commands this one alone writes pages.
+        from openhands_acp.sessions.page import page
+
+        told = scenes(stored.entries, shelf.subagents(found, stored))
+        text = page(found, totals(stored.entries), told, stored.notes)
         _write_file(wanted.html, lambda file: file.write(text.encode("utf-8", "replace")))
     if wanted.output is not None and wanted.format == "zip":
         others = shelf.subagents(found, stored)
@@ -91,13 +99,24 @@ def export(shelf: Shelf, written: str, wanted: Export) -> int:
     return OK
 
 
+def _meant(wanted: Export) -> Export:
+    """Go by the file's suffix where no form is named."""
+    if wanted.output is None or wanted.format is not None:
+        return wanted
+    match wanted.output.suffix.lower():
+        case ".html" if wanted.html is None:
+            return Export(None, None, wanted.output)
+        case ".zip":
+            return Export(wanted.output, "zip", wanted.html)
+        case _:
+            return wanted
+
+
 def export_to(shelf: Shelf, written: str, path: Path) -> None:
     """Write one session to a file that is not there yet, in the form that its suffix names. Raises Refused."""
     if path.exists():
         raise Refused(f"{path} is there already; name another file")
-    is_page, is_zip = path.suffix.lower() == ".html", path.suffix.lower() == ".zip"
-    wanted = Export(None if is_page else path, "zip" if is_zip else None, path if is_page else None)
-    export(shelf, written, wanted)
+    export(shelf, written, Export(path, None, None))
 
 
 def delete(shelf: Shelf, console: Console, written: Sequence[str], *, says_yes: bool) -> int:
@@ -109,41 +128,62 @@ def delete(shelf: Shelf, console: Console, written: Sequence[str], *, says_yes: 
     return _delete(shelf, console, list(wanted.values()), says_yes=says_yes)
 
 
-def prune(shelf: Shelf, console: Console, folder: str | None, age: timedelta, *, says_yes: bool) -> int:
-    until = datetime.now(UTC) - age
-    ours = [found for found in shelf.all(folder) if not found.is_openhands]
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Which sessions are old, and whether they are only listed."""
+
+    age: timedelta
+    folder: str | None
+    is_dry_run: bool
+
+
+def prune(shelf: Shelf, console: Console, wanted: Prune, *, says_yes: bool) -> int:
+    now = datetime.now(UTC)
+    until = now - min(wanted.age, now - datetime.min.replace(tzinfo=UTC))
+    ours = [found for found in shelf.all(wanted.folder) if not found.is_openhands]
     old = [found for found in ours if found.summary.updated_at < until]
     if not old:
         console.print("No session is that old.")
         return OK
-    return _delete(shelf, console, old, says_yes=says_yes)
+    if wanted.is_dry_run:
+        _print(console, table(old, console.width, now, with_folder=True))
+        console.print(f"{_counted(old)} would be deleted.")
+        return OK
+    return _delete(shelf, console, old, says_yes=says_yes, spares_open=True)
 
 
-def _delete(shelf: Shelf, console: Console, sessions: list[Found], *, says_yes: bool) -> int:
+def _delete(shelf: Shelf, console: Console, sessions: list[Found], *, says_yes: bool, spares_open: bool = False) -> int:
     _print(console, table(sessions, console.width, datetime.now(UTC), with_folder=True))
-    many = f"{len(sessions)} session{'' if len(sessions) == 1 else 's'}"
     if not says_yes:
         if not (sys.stdin is not None and sys.stdin.isatty()):
             sys.stderr.write(f"openhands-acp sessions: {_NO_TERMINAL}\n")
             return MISUSED
-        if not _is_yes(console, f"Delete {many} for good? [y/N] "):
+        if not _is_yes(console, f"Delete {_counted(sessions)} for good? [y/N] "):
             console.print("Nothing was deleted.")
             return FAILED
-    failed = 0
+    kept = failed = 0
     for found in sessions:
         try:
             shelf.delete(found)
-        except Refused as error:
-            failed += 1
+        except (Refused, InUse) as error:
+            kept += 1
+            # Whoever prunes asks for what is old, and not for these.
+            failed += not (spares_open and isinstance(error, InUse))
             sys.stderr.write(f"openhands-acp sessions: {error}\n")
-    console.print(f"Deleted {len(sessions) - failed} of {many}." if failed else f"Deleted {many}.")
+    console.print(f"Deleted {f'{len(sessions) - kept} of ' if kept else ''}{_counted(sessions)}.")
     return FAILED if failed else OK
+
+
+def _counted(sessions: Sequence[Found]) -> str:
+    return f"{len(sessions)} session{'' if len(sessions) == 1 else 's'}"
 
 
 def _is_yes(console: Console, question: str) -> bool:
     try:
         return console.input(question, markup=False).strip().lower() in ("y", "yes")
     except EOFError:
+        # The cursor still stands behind the question.
+        console.print()
         return False
 
 
@@ -169,6 +209,9 @@ def _write_json(value: JsonObject | Sequence[JsonObject]) -> None:
 
 
 def _write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    if path == _STDOUT:
+        write(sys.stdout.buffer)
+        return
     try:
         with path.open("wb") as file:
             write(file)

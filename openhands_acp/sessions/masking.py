@@ -19,7 +19,7 @@ from openhands_acp.options import Options
 from openhands_acp.providers import keys_in
 from openhands_acp.redaction import redactor
 from openhands_acp.settings import load_settings
-from openhands_acp.store.library import Summary
+from openhands_acp.store.listing import Summary
 from openhands_acp.store.reading import Stored
 
 Mask = Callable[[str], str]

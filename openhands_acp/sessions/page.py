@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape as escape_html
 from typing import assert_never
 
@@ -19,32 +20,55 @@ from openhands_acp.engine.cards import Card, Shown, ShownCommand, ShownDiff, Sho
 from openhands_acp.engine.events import PlanEntry
 from openhands_acp.engine.messages import Image, Part, Text
 from openhands_acp.sessions.page_style import POLICY, STYLE
+from openhands_acp.sessions.scenes import (
+    Asked,
+    Attached,
+    Began,
+    Called,
+    Ended,
+    Failed,
+    Planned,
+    Said,
+    Scene,
+    Stopped,
+    Summed,
+    Thought,
+    Totals,
+)
 from openhands_acp.sessions.shelf import Found
-from openhands_acp.sessions.show import caption, facts, printed, spent
-from openhands_acp.sessions.story import Asked, Called, Failed, Planned, Said, Scene, Stopped, Thought, Totals
+from openhands_acp.sessions.show import caption, counted, facts, lasted, printed, spent, when
 
 _DIFF_ROWS = 2_000
 _OPEN_LINES = 25
 """Output of more lines is folded, but for its end."""
 _END_LINES = 10
+_OPEN_CHARACTERS = 3_000
+"""Of output in fewer lines."""
 _OPEN_PROMPT = 40
-_OPEN_THOUGHT = 1_000
+_OPEN_THOUGHT = 600
 """Characters."""
+_NAME = 90
+"""Characters of a heading in the contents, and of a thought that is folded."""
+_TURNS = 3
+"""So many want a list of contents."""
 _PICTURES = re.compile(r"image/(png|jpeg|gif|webp)")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 _MARKS = {"completed": "✓", "failed": "✗", "pending": "○", "in_progress": "▸"}
 _SIGNS = {" ": "same", "-": "old", "+": "new"}
 
 # Markdown of a model: no HTML of its own, and no pictures, which a browser would fetch.
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("image")
+# What tools tell in lines stays in lines.
+_LINES = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"]).disable("image")
 
 
 def page(found: Found, summed: Totals, scenes: Iterator[Scene], notes: Sequence[str]) -> str:
     """Write the whole page."""
     title = escape(found.title)
-    known = [*facts(found, summed), ("used", spent(summed))]
+    known = [*facts(found, summed), ("used", spent(summed.used))]
     rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in known)
     told = "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
+    turns = list(_turns(scenes))
     return "\n".join(
         [
             "<!doctype html>",
@@ -52,12 +76,63 @@ def page(found: Found, summed: Totals, scenes: Iterator[Scene], notes: Sequence[
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{title}</title><style>{STYLE}</style></head>",
-            f"<body><header><h1>{title}</h1><dl>{rows}</dl>{told}</header><main>",
-            *(_scene(scene) for scene in scenes),
+            f"<body><header><h1>{title}</h1><dl>{rows}</dl>{told}{_contents(turns)}</header><main>",
+            *map(_turn, turns),
             "</main></body></html>",
             "",
         ]
     )
+
+
+@dataclass(slots=True)
+class _Turn:
+    began: Began | None
+    """None: what stands before the first."""
+    scenes: list[Scene]
+
+
+def _turns(scenes: Iterator[Scene]) -> Iterator[_Turn]:
+    turn = _Turn(None, [])
+    for scene in scenes:
+        if isinstance(scene, Began):
+            if turn.began is not None or turn.scenes:
+                yield turn
+            turn = _Turn(scene, [])
+        else:
+            turn.scenes.append(scene)
+    if turn.began is not None or turn.scenes:
+        yield turn
+
+
+def _contents(turns: Sequence[_Turn]) -> str:
+    numbered = [(turn.began.number, _named(turn)) for turn in turns if turn.began is not None]
+    if len(numbered) < _TURNS:
+        return ""
+    items = "".join(f'<li value="{number}"><a href="#turn-{number}">{name}</a></li>' for number, name in numbered)
+    return f"<nav>{_folded(f'{len(numbered)} turns', f'<ol>{items}</ol>')}</nav>"
+
+
+def _named(turn: _Turn) -> str:
+    """Name a turn by what the person said in it first."""
+    asked = (part for scene in turn.scenes if isinstance(scene, Asked) for part in scene.parts)
+    texts = (part.text.strip() for part in asked if isinstance(part, Text))
+    return escape(_begun(next(filter(None, texts), "…")))
+
+
+def _begun(text: str) -> str:
+    line = " ".join(text[: 2 * _NAME].split())
+    return line if len(line) <= _NAME else f"{line[:_NAME].rstrip()}…"
+
+
+def _turn(turn: _Turn) -> str:
+    body = "\n".join(map(_scene, turn.scenes))
+    if turn.began is None:
+        return body
+    number, at = turn.began.number, turn.began.at
+    time = f'<time datetime="{at.isoformat()}">{when(at)}</time>'
+    news = "".join(f"<span>{escape(each)}</span>" for each in turn.began.news)
+    heading = f'<h2><a href="#turn-{number}">{number}</a>{time}{news}</h2>'
+    return f'<article id="turn-{number}">{heading}\n{body}</article>'
 
 
 def escape(text: str) -> str:
@@ -69,24 +144,40 @@ def _scene(scene: Scene) -> str:
     match scene:
         case Asked(parts):
             return f'<section class="asked">{"".join(map(_part, parts))}</section>'
-        case Said(text):
-            return f'<section class="said">{_MARKDOWN.render(plain(text))}</section>'
-        case Thought(text):
-            return f'<section class="thought">{_thought(text.strip())}</section>'
+        case Said() | Thought() | Summed():
+            return _words(scene)
         case Called():
             return _call(scene)
         case Planned(entries, before):
             changed = [entry for entry in entries if entry not in before]
             return f'<section><ul class="plan">{"".join(map(_entry, changed))}</ul></section>' if changed else ""
         case Failed(text):
-            return f'<section class="error">✗ {escape(text)}</section>'
+            return f'<section class="error">✗ {_MARKDOWN.renderInline(plain(text))}</section>'
         case Stopped():
             return '<section class="dim">■ stopped</section>'
+        case Ended(took, used):
+            return f"<footer>{lasted(took)} · {spent(used)}</footer>"
+        case Began():
+            # A turn of its own, or a sub-agent's, which has none.
+            return ""
         case _:
             assert_never(scene)
 
 
-def _part(part: Part) -> str:
+def _words(scene: Said | Thought | Summed) -> str:
+    match scene:
+        case Said(text):
+            return f'<section class="said">{_MARKDOWN.render(plain(text))}</section>'
+        case Thought(text):
+            return f'<section class="thought">{_thought(text.strip())}</section>'
+        case Summed(text):
+            body = f'<div class="said">{_LINES.render(plain(text))}</div>'
+            return f'<section class="summed">{_folded("The summary that the model goes on with", body)}</section>'
+        case _:
+            assert_never(scene)
+
+
+def _part(part: Part | Attached) -> str:
     match part:
         case Text(text):
             lines = text.strip().splitlines()
@@ -99,13 +190,15 @@ def _part(part: Part) -> str:
             if _PICTURES.fullmatch(mime_type) and _BASE64.fullmatch(data):
                 return f'<img alt="{escape(caption(part))}" src="data:{mime_type};base64,{data}">'
             return f'<div class="dim">{escape(caption(part))}</div>'
+        case Attached(name, text):
+            return _folded(f"{escape(name)}, {counted(text)}", _block(text.splitlines()))
         case _:
             assert_never(part)
 
 
 def _thought(text: str) -> str:
     shown = f"<div>{escape(text)}</div>"
-    return shown if len(text) <= _OPEN_THOUGHT else _folded("a long thought", shown)
+    return shown if len(text) <= _OPEN_THOUGHT else _folded(escape(_begun(text)), shown)
 
 
 def _entry(entry: PlanEntry) -> str:
@@ -122,9 +215,14 @@ def _call(call: Called) -> str:
     # Once for both: comparing long files takes a while.
     compared = [item for item in call.shown if isinstance(item, ShownDiff)]
     diffs = {item: list(diff_rows(item.old or "", item.new or "")) for item in compared}
-    body = "".join([*(_shown(item, call.card, diffs) for item in call.shown), *map(_part, call.images)])
+    body = "".join([*(_shown(item, call.card, diffs) for item in call.shown), *map(_part, call.images), _inner(call)])
     heading = f"<p><b>{_MARKS[call.status]}</b>{named}{_counts(diffs)}{asked}</p>"
     return f'<section class="call {call.status}">{heading}{body}</section>'
+
+
+def _inner(call: Called) -> str:
+    scenes = "\n".join(map(_scene, call.inner))
+    return _folded("All that it said and did", f'<div class="inner">{scenes}</div>') if call.inner else ""
 
 
 def _counts(diffs: Mapping[ShownDiff, Sequence[Row]]) -> str:
@@ -137,8 +235,9 @@ def _counts(diffs: Mapping[ShownDiff, Sequence[Row]]) -> str:
 def _shown(item: Shown, card: Card, diffs: Mapping[ShownDiff, Sequence[Row]]) -> str:
     match item:
         case ShownText(text):
+            letters = printed(text, card)
             # Of what was read, the end says no more than the rest.
-            return _output(printed(text, card), 0 if card.kind == "read" else _END_LINES)
+            return _told(text) if letters is None else _output(letters, 0 if card.kind == "read" else _END_LINES)
         case ShownCommand(line, output):
             whole = f'<pre class="line">{escape(line.strip())}</pre>' if "\n" in line.strip() else ""
             return whole + _output(output or "", _END_LINES)
@@ -152,12 +251,20 @@ def _shown(item: Shown, card: Card, diffs: Mapping[ShownDiff, Sequence[Row]]) ->
             assert_never(item)
 
 
+def _told(text: str) -> str:
+    if not text.strip():
+        return ""
+    told = f'<div class="said">{_LINES.render(plain(text))}</div>'
+    return told if len(text.splitlines()) <= _OPEN_LINES else _folded(counted(text), told)
+
+
 def _output(text: str, end: int) -> str:
     lines = text.strip("\n").splitlines()
     if not text.strip():
         return ""
     if len(lines) <= _OPEN_LINES:
-        return _block(lines)
+        few = _block(lines)
+        return few if len(text) <= _OPEN_CHARACTERS else _folded(f"{counted(text)}, {len(text):,} characters", few)
     hidden, shown = lines[: len(lines) - end], lines[len(lines) - end :]
     label = f"{len(hidden)} lines before" if shown else f"{len(lines)} lines"
     return _folded(label, _block(hidden)) + (_block(shown) if shown else "")

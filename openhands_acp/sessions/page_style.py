@@ -20,18 +20,34 @@ a { color: var(--mark); }
 .dim, .note, small { color: var(--dim); }
 .note { font-size: .875rem; margin: .8rem 0 0; padding-left: .7rem; border-left: 3px solid var(--line); }
 section { margin: 1rem 0; }
+/* Laid out when it comes into view: of a thousand turns, all at once would take a browser half a minute. */
+@media screen { article { content-visibility: auto; contain-intrinsic-size: auto 60rem; } }
+article { margin-top: 2.6rem; } main > article:first-child { margin-top: 0; }
+h2 { display: flex; flex-wrap: wrap; gap: .2rem .8rem; align-items: baseline; margin: 0 0 .7rem; color: var(--dim);
+  font-size: .8125rem; font-weight: 400; scroll-margin-top: 1rem; }
+h2 a { min-width: 1.9rem; padding: .05rem .45rem; border-radius: 1rem; background: var(--head); color: var(--text);
+  font-weight: 600; text-align: center; text-decoration: none; }
+h2 a:hover, article:target h2 a { background: var(--mark); color: var(--back); }
+footer { margin: 1rem 0 0; color: var(--dim); font-size: .8125rem; }
+nav { margin-top: 1rem; font-size: .875rem; }
+nav ol { margin: .5rem 0 0; padding-left: 2.2rem; } nav li { margin: .15rem 0; } nav a { text-decoration: none; }
+nav li::marker { color: var(--dim); }
+section div, .said p, li, th, td, h1, dd { unicode-bidi: plaintext; } pre, .diff td { unicode-bidi: normal; }
 pre, code, table.diff { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
   tab-size: 4; }
 pre { margin: 0; white-space: pre-wrap; }
-.asked { margin-top: 2.4rem; padding: .8rem 1rem; border-radius: 8px; background: var(--asked);
+.asked { padding: .8rem 1rem; border-radius: 8px; background: var(--asked);
   border-left: 4px solid var(--mark); white-space: pre-wrap; }
-main > .asked:first-child { margin-top: 0; }
-.asked img { display: block; max-width: 100%; margin: .6rem 0; border-radius: 4px; }
-.asked div + div, .asked img + div { margin-top: .6rem; }
+img { display: block; max-width: 100%; border-radius: 4px; }
+.asked img { margin: .6rem 0; } .call > img { margin: .8rem; max-width: calc(100% - 1.6rem); max-height: 40rem; }
+.asked * + div, .asked * + details { margin-top: .6rem; }
+.asked details > pre { margin-top: .4rem; padding: .6rem .8rem; border-radius: 4px; background: var(--back); }
 .thought { color: var(--dim); font-size: .9375rem; font-style: italic; border-left: 3px solid var(--line);
   padding-left: .9rem; white-space: pre-wrap; }
+.call > .said, .call > details > .said { padding: .6rem .8rem; font-size: .875rem; }
 .said > :first-child { margin-top: 0; } .said > :last-child { margin-bottom: 0; }
-.said h1, .said h2, .said h3, .said h4, .said h5, .said h6 { font-size: 1.1rem; margin: 1.3rem 0 .5rem; }
+.said h1, .said h2, .said h3, .said h4, .said h5, .said h6 { display: block; margin: 1.3rem 0 .5rem;
+  color: inherit; font-size: 1.1rem; font-weight: 600; }
 .said code { background: var(--head); padding: .12em .35em; border-radius: 4px; }
 .said pre { background: var(--block); border: 1px solid var(--line); border-radius: 6px; padding: .7rem .9rem;
   margin: .8rem 0; }
@@ -54,6 +70,10 @@ main > .asked:first-child { margin-top: 0; }
 .call > pre, .call > details > pre { padding: .6rem .8rem; }
 .call > * + * { border-top: 1px solid var(--line); }
 .line { font-weight: 600; }
+.call > .inner, .call > details > .inner { padding: .2rem .9rem .9rem; background: var(--back);
+  border-top: 1px solid var(--line); font-size: .9375rem; }
+.summed { color: var(--dim); } .summed .said { margin-top: .5rem; padding-left: .9rem;
+  border-left: 3px solid var(--line); font-size: .9375rem; }
 .path { padding: .4rem .8rem; color: var(--dim); font-size: .8125rem; }
 ins, del { text-decoration: none; } ins { color: var(--good); } del { color: var(--bad); }
 summary { cursor: pointer; color: var(--dim); font-size: .8125rem; }
@@ -76,8 +96,10 @@ ul.plan { list-style: none; margin: 0; padding: .5rem .9rem; border: 1px dashed 
 .plan .completed, .plan .pending { color: var(--dim); } .plan .in_progress b { color: var(--mark); }
 @media (max-width: 36rem) { body { padding: 1.25rem .8rem 3rem; font-size: 15px; }
   .call > p { flex-wrap: wrap; } .call > p > code, .call > p > span { flex-basis: 75%; } }
+@page { margin: 1.5cm; }
 @media print { body { max-width: none; padding: 0; font-size: 10.5pt; } pre, code, table.diff { font-size: 8.5pt; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  nav { display: none; }
   .call > p, h1, h2, h3 { break-after: avoid; } .asked, tr, li { break-inside: avoid; } .call { overflow: visible; }
   a { color: inherit; } }
 """

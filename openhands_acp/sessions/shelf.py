@@ -14,12 +14,12 @@ from uuid import UUID
 
 from openhands_acp.engine.events import Entry
 from openhands_acp.engine.ports import Taken
-from openhands_acp.local.snapshots import forget_session
 from openhands_acp.options import Options
 from openhands_acp.sessions.masking import Mask, masked_stored, masked_summary, masking
 from openhands_acp.settings import load_settings
-from openhands_acp.store.library import Library, NoSuchSession, Stored, Summary, UnreadableSession
-from openhands_acp.store.openhands import conversations, read_conversation
+from openhands_acp.store.library import Library, NoSuchSession, Stored, UnreadableSession
+from openhands_acp.store.listing import Summary, only_in
+from openhands_acp.store.openhands import newest, read_conversation
 from openhands_acp.store.outputs import what_is_lost
 
 LAST = "last"
@@ -28,6 +28,10 @@ _SHOWN_CANDIDATES = 5
 
 class Refused(Exception):
     """It cannot be done: a sentence for the person who asked."""
+
+
+class InUse(Exception):
+    """Somebody has the session open: a sentence for the person who asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +63,14 @@ class Shelf:
 
     def _all(self, folder: str | None) -> list[Found]:
         """A conversation of OpenHands that went on here is ours."""
-        ours: list[Summary] = []
-        cursor: str | None = None
-        while True:
-            page, cursor = self.library.page(None, cursor)
-            ours += page
-            if cursor is None:
-                break
-        known = {summary.session_id for summary in ours}
-        theirs = [summary for summary in conversations(self.conversations) if summary.session_id not in known]
-        found = [Found(summary, False) for summary in ours] + [Found(summary, True) for summary in theirs]
-        here = [each for each in found if folder is None or _works_in(each.summary, folder)]
-        return sorted(here, key=lambda each: each.summary.updated_at, reverse=True)
+        is_in = only_in(folder)
+        ours = [Found(summary, False) for _, summary in self.library.newest(is_in, None)]
+        theirs = [
+            Found(summary, True)
+            for _, summary in newest(self.conversations, is_in)
+            if not self.library.has(summary.session_id)
+        ]
+        return sorted([*ours, *theirs], key=lambda each: each.summary.updated_at, reverse=True)
 
     def find(self, written: str) -> Found:
         """Find what a person meant: an id, the beginning of one, or "last". Raises Refused."""
@@ -113,13 +113,18 @@ class Shelf:
         return {place: masked_stored(each, self.mask).entries for place, each in inner}
 
     def delete(self, found: Found) -> None:
-        """Delete one of ours. Raises Refused."""
+        """Delete one of ours. Raises Refused and InUse."""
+        # Late: a database is opened for this alone.
+        from openhands_acp.local.snapshots import forget_session
+
         if found.is_openhands:
             where = self.conversations / UUID(found.id).hex
             raise Refused(f"{found.id} is OpenHands' own and only read here; its folder is {where}")
         try:
             self.library.delete(found.id)
-        except (Taken, UnreadableSession) as error:
+        except Taken as error:
+            raise InUse(f"{found.id}: {error}") from error
+        except UnreadableSession as error:
             raise Refused(f"{found.id}: {error}") from error
         except OSError as error:
             raise Refused(f"{found.id} cannot be deleted: {error.strerror or error} ({error.filename})") from error
@@ -145,8 +150,3 @@ def shelf(environ: Mapping[str, str] = os.environ) -> Shelf:
     conversations = Path(theirs) if theirs else home / "conversations"
     place = home / "acp"
     return Shelf(Library(place / "sessions"), conversations, masking(environ, home), place)
-
-
-def _works_in(summary: Summary, folder: str) -> bool:
-    wanted = os.path.realpath(folder)
-    return any(os.path.realpath(root) == wanted for root in summary.roots[:1])

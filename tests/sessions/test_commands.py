@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import zipfile
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
+import anyio
 import pytest
 from rich.cells import cell_len
 
 from openhands_acp.cli import main, parse
+from openhands_acp.engine import events
 from openhands_acp.engine.paths import AbsPath
+from openhands_acp.local.snapshots import LocalSnapshots
 from openhands_acp.options import Options
 from openhands_acp.store.codec import VERSION, to_json
 from openhands_acp.store.library import Library
 from openhands_acp.store.trajectory import to_openhands
 from tests.harness.terminal import Terminal
+from tests.harness.waiting import PATIENCE
 from tests.sessions.shelves import LONG, OPENHANDS, ROOT, STARS, TIDES, keep, short, with_openhands
 
 
@@ -72,6 +79,18 @@ def test_the_list_as_json_says_everything(home: Path, capsys: pytest.CaptureFixt
             "is_openhands": False,
         }
     ]
+
+
+def test_messages_that_nobody_counted_are_not_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_openhands(home)
+    [listed] = json.loads(run(capsys, "list", "--all", "--json")[1])
+    assert (listed["messages"], listed["is_openhands"]) == (4, True)
+    [events] = home.glob("conversations/*/events")
+    for number in range(300):
+        (events / f"event-{1000 + number:05d}-{UUID(int=number)}.json").write_text("{}")
+    [listed] = json.loads(run(capsys, "list", "--all", "--json")[1])
+    assert (listed["messages"], listed["is_openhands"]) == (None, True)
+    assert "None" not in run(capsys, "list", "--all")[1]
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
@@ -154,6 +173,28 @@ def test_exports_are_trajectories(home: Path, capsys: pytest.CaptureFixture[str]
         assert [json.loads(opened.read(name)) for name in opened.namelist()] == trajectory
 
 
+@pytest.mark.parametrize(
+    ("name", "first"), [("t.zip", b"PK\x03\x04"), ("t.HTML", b"<!doctype html>"), ("t.txt", b"[\n  {")]
+)
+def test_the_suffix_says_in_which_form_and_what_is_there_is_replaced(
+    home: Path, capsys: pytest.CaptureFixture[str], name: str, first: bytes
+) -> None:
+    keep(home, TIDES, LONG)
+    (home / name).write_text("earlier")
+    assert run(capsys, "export", "aa", "-o", str(home / name)) == (0, "", "")
+    assert (home / name).read_bytes().startswith(first)
+
+
+def test_a_dash_is_stdout(home: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    keep(home, TIDES, LONG)
+    written: list[tuple[int, bytes]] = []
+    for words in (["--html", "-"], ["-o", "-"], ["-o", "-", "--format", "zip"], ["-o", "-", "--html", "-"]):
+        code = main(["sessions", "export", "aa", *words])
+        written.append((code, capsysbinary.readouterr().out[:4]))
+    assert written == [(0, b"<!do"), (0, b"[\n  "), (0, b"PK\x03\x04"), (2, b"")]
+    assert not Path("-").exists()
+
+
 def test_an_export_to_nowhere_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keep(home, TIDES, LONG)
     nowhere = home / "absent" / "t.json"
@@ -176,6 +217,45 @@ def test_openhands_own_are_shown_and_exported_and_never_deleted(home: Path, caps
     assert run(capsys, "delete", "7d1f", "--yes") == (1, "", told)
     assert run(capsys, "prune", "--older-than", "0d", "--yes") == (0, "No session is that old.\n", "")
     assert sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*")) == before
+
+
+# ---------------------------------------------------------------- where it goes
+
+
+def in_process(home: Path, *words: str, **environ: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "openhands_acp", "sessions", *words],
+        env=os.environ | {"OPENHANDS_PERSISTENCE_DIR": str(home)} | environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.mark.slow
+def test_where_there_are_only_letters_marks_are_letters(home: Path) -> None:
+    keep(home, TIDES, LONG)
+    out, err = in_process(home, "show", "aa", PYTHONIOENCODING="ascii").communicate(timeout=PATIENCE)
+    lines = out.decode("ascii").splitlines()
+    wanted = ["> Mend the *tide*.", "* I will look first.", "+ View tide.py", "x $ git push  (rejected)", "# stopped"]
+    assert ([line for line in wanted if line not in lines], b"?" in out.replace(b"And now?", b""), err) == (
+        [],
+        False,
+        b"",
+    )
+
+
+@pytest.mark.slow
+def test_a_reader_that_has_seen_enough_is_no_failure_to_speak_of(home: Path) -> None:
+    # More than a pipe holds.
+    keep(home, TIDES, [*short(TIDES, "Tides"), *[events.NoticeEvent("n", "text", "x" * 1000)] * 200])
+    process = in_process(home, "show", "aa")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline() == b"Tides\n"
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait(PATIENCE)) == (b"", 1)
+    process.stderr.close()
 
 
 # ---------------------------------------------------------------- delete, prune
@@ -204,6 +284,60 @@ def test_only_the_old_are_pruned_of_one_folder_if_it_is_named(home: Path, capsys
     assert (code, "Tides" in out, "Stars" in out, kept(home)) == (0, True, False, {STARS})
     run(capsys, "prune", "--older-than", "4w", "--yes")
     assert kept(home) == set()
+
+
+def test_what_goes_takes_its_outputs_and_its_states_along(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def take_a_state() -> None:
+        snapshots = LocalSnapshots(home / "acp", TIDES, (AbsPath(str(home / "project")),))
+        with anyio.fail_after(PATIENCE):
+            await snapshots.begin().done()
+            await snapshots.close()
+
+    keep(home, TIDES, short(TIDES, "Tides"), timedelta(days=31))
+    (home / "project").mkdir()
+    (home / "project" / "tide.py").write_text("HIGH = 7\n")
+    anyio.run(take_a_state)
+    outputs = Library(home / "acp" / "sessions").output_folder(TIDES)
+    outputs.mkdir()
+    (outputs / "1.txt").write_text("all of it")
+    assert len(list((home / "acp" / "snapshots").iterdir())) == 1
+    assert run(capsys, "prune", "--older-than", "30d", "--yes")[0] == 0
+    assert [path for path in (home / "acp").rglob("*") if path.is_file() and "index" not in path.name] == []
+
+
+@pytest.mark.parametrize(
+    ("age", "pruned"),
+    [
+        *[
+            (age, True)
+            for age in ("30d", "30 days", "720h", "720 Hours", "43200min", "43200 minutes", "1mo", "1 month")
+        ],
+        *[(age, False) for age in ("5w", "5 weeks", "2MO", "1y", "3 years", "999999y")],
+    ],
+)
+def test_an_age_is_spelt_in_many_ways(home: Path, capsys: pytest.CaptureFixture[str], age: str, pruned: bool) -> None:
+    keep(home, TIDES, short(TIDES, "Tides"), timedelta(days=31))
+    assert run(capsys, "prune", "--older-than", age, "--yes")[0] == 0
+    assert kept(home) == (set() if pruned else {TIDES})
+
+
+def test_a_dry_run_tells_what_would_be_deleted_and_asks_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(home, TIDES, short(TIDES, "Tides"), timedelta(days=31))
+    code, out, err = run(capsys, "prune", "--older-than", "30d", "--dry-run")
+    assert (code, "Tides" in out, out.splitlines()[-1], err) == (0, True, "1 session would be deleted.", "")
+    assert kept(home) == {TIDES}
+
+
+def test_pruning_spares_what_is_open_and_has_done_its_work(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(home, TIDES, short(TIDES, "Tides"), timedelta(days=31))
+    keep(home, STARS, short(STARS, "Stars"), timedelta(days=31))
+    library = Library(home / "acp" / "sessions")
+    journal = library.journal(TIDES, pytest.fail, library.read(TIDES))
+    journal.claim()
+    code, out, err = run(capsys, "prune", "--older-than", "30d", "--yes")
+    journal.close()
+    assert (code, out.splitlines()[-1], len(err.splitlines())) == (0, "Deleted 1 of 2 sessions.", 1)
+    assert (err.startswith(f"openhands-acp sessions: {TIDES}: "), kept(home)) == (True, {TIDES})
 
 
 def test_without_a_terminal_nothing_is_deleted_unless_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,7 @@ from openhands_acp.store.openhands import read_conversation
 from openhands_acp.store.reading import Stored
 from openhands_acp.store.trajectory import to_openhands
 from tests.sessions.shelves import NOW, ROOT, TIDES, keep
-from tests.store.conversations import conversations, history, write_layout
+from tests.store.conversations import conversations, history, told, write_layout
 
 LOOKS = "sk-ant-api03-Kelp0Forest1Otter2"
 OF_THE_ENVIRONMENT = 'pearl "diver" \\ seven'
@@ -230,4 +230,4 @@ def test_a_masked_trajectory_can_still_be_read(tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("conversations")
     masked = masked_stored(Stored(entries, (), 0), lambda text: text.replace("tide", MASK))
     write_layout(folder, TIDES, to_openhands(masked.entries), state={})
-    assert history(read_conversation(folder, TIDES).entries) == history(masked.entries)
+    assert told(read_conversation(folder, TIDES).entries) == told(masked.entries)

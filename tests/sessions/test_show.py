@@ -1,52 +1,27 @@
-"""A session as a terminal and as a browser show it."""
+"""A session as a terminal shows it, and what pages have in common with that."""
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from html.parser import HTMLParser
 
-import pytest
 from hypothesis import given, settings
 from inline_snapshot import snapshot
-from rich.console import Console
+from rich.cells import cell_len
 
-from openhands_acp.engine import cards, events
-from openhands_acp.engine.cards import Card, ShownCommand, ShownDiff, ShownText
-from openhands_acp.engine.events import Durable, Entry
+from openhands_acp.engine import events
+from openhands_acp.engine.cards import ShownCommand, ShownText
+from openhands_acp.engine.events import Entry
 from openhands_acp.engine.messages import Image, Text
-from openhands_acp.engine.paths import AbsPath
-from openhands_acp.sessions.page import page
-from openhands_acp.sessions.shelf import Found
-from openhands_acp.sessions.show import conversation
-from openhands_acp.sessions.story import scenes, totals
-from openhands_acp.store.library import Summary
-from tests.sessions.shelves import LONG, ROOT, TIDES
+from tests.sessions.shelves import LONG
+from tests.sessions.shown import as_page, call, in_terminal
 from tests.store.conversations import conversations, stamped
-
-
-def found(title: str = "Mend the tide") -> Found:
-    return Found(Summary(TIDES, (ROOT,), title, datetime(2026, 1, 1, 12, tzinfo=UTC), 3), False)
-
-
-def in_terminal(made: Sequence[Entry], width: int) -> str:
-    console = Console(file=io.StringIO(), width=width, highlight=False)
-    for block in conversation(found(), totals(made), scenes(made), ["a note"]):
-        console.print(block)
-    assert isinstance(console.file, io.StringIO)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
-
-
-def as_page(made: Sequence[Entry], title: str = "Mend the tide") -> str:
-    return page(found(title), totals(made), scenes(made), ["a note"])
 
 
 def test_a_terminal_shows_the_whole_conversation() -> None:
     shown = in_terminal(stamped(LONG), 80)
-    # The time of the head is local.
-    assert re.sub(r"(?m)^when .*$", "when     then", shown) == snapshot("""\
+    # Times are local.
+    timeless = re.sub(r"(?m)^when .*$", "when     then", re.sub(r"(?m)^(\d+ · )[-\d]+ [\d:]+", r"\1then", shown))
+    assert timeless == snapshot("""\
 Mend the tide
 session  aa000000-0002-4000-8000-000000000001
 folder   /home/ada/tidepool
@@ -54,6 +29,8 @@ when     then
 model    anthropic/claude-sonnet-4-5
 mode     always-ask
 ! a note
+
+1 · then · anthropic/claude-sonnet-4-5 · always-ask ────────────────
 
 ❯ Mend the *tide*.
   (image: image/png, 3 bytes)
@@ -100,6 +77,10 @@ Plan
 
 ● Done, but for the push.
 
+23 s · 1,200 tokens in · 34 out · $0.25
+
+2 · then ───────────────────────────────────────────────────────────
+
 ❯ Push it.
 
 ✗ $ git push
@@ -107,11 +88,13 @@ Plan
 
 ■ stopped
 
+3 · then ───────────────────────────────────────────────────────────
+
 ❯ And now?
 
 ✗ The model cannot be reached.
 
-1,200 tokens in · 34 out · $0.2500\
+in all 1,200 tokens in · 34 out · $0.25\
 """)
 
 
@@ -121,151 +104,39 @@ def test_any_conversation_can_be_shown_in_any_width(made: list[Entry]) -> None:
     for width in (20, 80):
         shown = in_terminal(made, width)
         assert "\x1b" not in shown
+        assert [line for line in shown.splitlines() if cell_len(line) > width] == []
     assert "\x1b" not in as_page(made)
 
 
-# ---------------------------------------------------------------- the page
+def test_an_address_longer_than_a_line_is_whole() -> None:
+    address = "https://example.org/" + "a" * 200
+    shown = in_terminal(stamped([events.NoticeEvent("n", "text", f"See {address}")]), 40)
+    assert address in shown.replace("\n  ", "")
 
 
-def call(kind: cards.CallKind, shown: cards.Shown) -> events.ActionEvent:
-    return events.ActionEvent("c", "p", "t", "{}", "r", "LOW", Card("Look", kind, (), (shown,)))
+def test_what_a_tool_tells_in_markdown_is_shown_as_such_in_its_lines() -> None:
+    made = stamped([call("other", ShownText("**bold**: one\ntwo\n\n- three"))])
+    assert "bold: one\n    two\n\n     • three\n" in in_terminal(made, 80)
 
 
-EVIL = "</pre></td></style></title><script>alert(1)</script><img src=x onerror=alert(1)>\"' onload=alert(1) &lt;b&gt;"
-LINKS = "[a](javascript:alert(1)) ![b](https://example.org/b.png) <https://example.org> [c](data:text/html,x)"
-EVIL_PATH = AbsPath(f"/{EVIL}")
-HOSTILE: list[Durable] = [
-    events.ConversationStarted(TIDES, (EVIL_PATH,), EVIL, EVIL),
-    events.MessageEvent(
-        "m", "user", (Text(EVIL), Image(EVIL, EVIL), Image("image/png", EVIL), Image("image/svg+xml", ""))
-    ),
-    events.ThoughtEvent("m", "r", EVIL),
-    events.MessageEvent("m", "assistant", (Text(f"{EVIL}\n\n    {EVIL}\n\n```{EVIL}\n{EVIL}\n```\n\n{LINKS}"),), "r"),
-    events.ActionEvent("c", "p", EVIL, EVIL, "r", "LOW", Card(EVIL, "execute")),
-    events.ObservationEvent(
-        "c",
-        "a",
-        EVIL,
-        EVIL,
-        shown=(ShownText(EVIL), ShownCommand(f"{EVIL}\n{EVIL}", EVIL), ShownDiff(EVIL_PATH, EVIL, f"{EVIL}\n{EVIL}")),
-    ),
-    events.PlanUpdated((events.PlanEntry(EVIL, "pending"),)),
-    events.NoticeEvent("n", "text", EVIL),
-    events.NoticeEvent("n", "user", EVIL),
-    events.ConversationErrorEvent("n", EVIL, EVIL),
-]
+def test_a_line_without_end_is_cut_in_a_terminal() -> None:
+    made = stamped([call("execute", ShownCommand("x", "y" * 900))])
+    assert "y… 400 more characters" in in_terminal(made, 80)
 
 
-class Seen(HTMLParser):
-    """Every element and attribute, as a browser takes them."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: set[str] = set()
-        self.attributes: set[tuple[str, str]] = set()
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.add(tag)
-        self.attributes |= {(name, value or "") for name, value in attrs}
+def test_a_prompt_that_no_turn_came_to_read_is_shown_once() -> None:
+    begun = [LONG[0], events.TurnStarted("t", (Text("Never read."),))]
+    for more in ([], [events.NoticeEvent("n", "user", "Never read."), events.TurnEnded("t", "end_turn")]):
+        assert in_terminal(stamped([*begun, *more]), 80).count("❯ Never read.") == 1
 
 
-OURS = set(
-    "html head meta title style body header h1 dl dt dd main section div p b span pre code details summary table tbody "
-    "thead tr td th ul ol li img small ins del a em strong hr blockquote br h2 h3".split()
-)
-NAMES = {"lang", "charset", "http-equiv", "content", "name", "class", "alt", "src", "href", "start"}
+REORDERED = "a \u202elive\u202c b \u2066c\u2069"
 
 
-@pytest.mark.parametrize("made", [HOSTILE, LONG])
-def test_nothing_of_a_conversation_becomes_markup(made: list[Durable]) -> None:
-    text = as_page(stamped(made), EVIL)
-    seen = Seen(text)
-    assert seen.elements - OURS == set()
-    assert {name for name, _ in seen.attributes} - NAMES == set()
-    loaded = [value for name, value in seen.attributes if name == "src"]
-    assert [value for value in loaded if not value.startswith("data:image/png;base64,")] == []
-    linked = [value for name, value in seen.attributes if name == "href"]
-    assert [value for value in linked if not value.startswith("https://")] == []
-    assert "<script" not in text
-    assert "default-src 'none'" in text
-
-
-@settings(max_examples=20, deadline=None)
-@given(conversations())
-def test_nothing_of_any_conversation_becomes_markup(made: list[Entry]) -> None:
-    seen = Seen(as_page(made))
-    assert (seen.elements - OURS, {name for name, _ in seen.attributes} - NAMES) == (set(), set())
-
-
-def test_a_page_stands_alone_and_has_everything() -> None:
-    text = as_page(stamped(LONG))
-    _, _, content = text.partition('<meta name="viewport"')
-    assert re.findall(r"(?i)(?:src=|href=|url\(|@import)(?!.data:image/png).{9}", content) == []
-    assert "prefers-color-scheme: dark" in text
-    assert '<img alt="(image: image/png, 3 bytes)" src="data:image/png;base64,aGk=">' in text
-    assert "<p>I will <strong>look</strong> first.</p>" in text
-    assert (
-        '<tr class="old"><td>2</td><td>-</td><td>HIGH = 7</td></tr>'
-        '<tr class="new"><td>2</td><td>+</td><td>HIGH = 8</td></tr>'
-    ) in text
-    assert "<small><ins>+1</ins> <del>−1</del></small><small>allowed once</small>" in text
-    # Of a long output the end is open.
-    assert "<details><summary>20 lines before</summary><pre>\nline 1\n" in text
-    assert "line 20</pre></details><pre>\nline 21\n" in text
-    assert "1,200 tokens in · 34 out · $0.2500" in text
-
-
-NUMBERED = "\n".join(f"{number:6}\tline" for number in range(8, 12))
-MANY = "\n".join("abc" for _ in range(60))
-
-
-@pytest.mark.parametrize(
-    ("event", "shown"),
-    [
-        (
-            call("read", ShownText(f"```\n{NUMBERED}\n```")),
-            "<pre>\n 8  line\n 9  line\n10  line\n11  line</pre>",
-        ),
-        (call("read", ShownText(MANY)), f"<details><summary>60 lines</summary><pre>\n{MANY}</pre></details>"),
-        (call("other", ShownText("\n\n  a\n\n")), "<pre>\n  a</pre>"),
-        (call("other", ShownText(" \n ")), ""),
-        (
-            call("edit", ShownDiff(AbsPath("/Look"), "a", "a")),
-            '<div class="path">No line differs as it is shown here.</div>',
-        ),
-        (
-            call("edit", ShownDiff(AbsPath("/b"), None, "a")),
-            '<div class="path">/b</div><div class="scroll"><table class="diff">'
-            '<tr class="new"><td>1</td><td>+</td><td>a</td></tr></table></div>',
-        ),
-        (
-            call("edit", ShownDiff(AbsPath("/b"), "a", None)),
-            '<div class="path">Removed</div><div class="path">/b</div><div class="scroll"><table class="diff">'
-            '<tr class="old"><td>1</td><td>-</td><td>a</td></tr></table></div>',
-        ),
-        (
-            call("edit", ShownDiff(AbsPath("/b"), "a", "a", AbsPath("/a"), "Made executable")),
-            '<div class="path">Renamed from /a; Made executable</div><div class="path">/b</div>'
-            '<div class="path">No line differs as it is shown here.</div>',
-        ),
-        (
-            events.ThoughtEvent("m", "r", "x" * 1001),
-            f"<details><summary>a long thought</summary><div>{'x' * 1001}</div></details>",
-        ),
-        (
-            events.MessageEvent("m", "user", (Text(MANY),)),
-            f"<div>{MANY[:159]}</div><details><summary>20 more lines</summary><div>{MANY[160:]}</div></details>",
-        ),
-    ],
-    ids=["numbers", "read", "few", "blank", "same", "new", "removed", "moved", "thought", "prompt"],
-)
-def test_what_is_long_is_folded_and_margins_go(event: Durable, shown: str) -> None:
-    section = re.search(r"(?s)<section[^>]*>(?:<p>.*?</p>)?(.*)</section>", as_page(stamped([event])))
-    # What is said of a call that never ended comes last.
-    assert section is not None
-    assert section[1].removesuffix("<pre>\nThere is no result of this call.</pre>") == shown
+def test_nothing_is_read_in_another_order_than_it_is_in() -> None:
+    made = stamped([events.NoticeEvent("n", "text", REORDERED), call("execute", ShownCommand(REORDERED, REORDERED))])
+    for shown in (in_terminal(made, 80), as_page(made)):
+        assert (re.findall("[\u202a-\u202e\u2066-\u2069]", shown), "a �live� b �c�" in shown) == ([], True)
 
 
 def test_what_a_call_gave_to_look_at_is_shown_with_it() -> None:
@@ -277,8 +148,3 @@ def test_what_a_call_gave_to_look_at_is_shown_with_it() -> None:
         made
     )
     assert "(image: image/png, 3 bytes)" in in_terminal(made, 80)
-
-
-def test_a_huge_diff_is_cut_and_not_computed() -> None:
-    text = as_page(stamped([call("edit", ShownDiff(ROOT, "a\n" * 30_000, "b\n" * 30_000))]))
-    assert (text.count("<tr"), "… 58000 more lines" in text) == (2001, True)
