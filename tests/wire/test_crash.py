@@ -1,13 +1,17 @@
-"""The process is killed in the middle of its work: what was told is kept, and nothing is done a second time."""
+"""The process is killed in the middle of its work: what was told is kept, and nothing is done a second time.
+
+`test_crash_sweep` does so at every message.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from tests.harness.process import Server, eventually, processes_with
+from tests.harness.process import Server, eventually, processes_with, prompt
 from tests.turns.test_replay import client_model
 from tests.wire.lived import COMMAND, MARK, OPTIONS, Lived, begin, project, say, take_up, tree, updates_in
 from tests.wire.scripted import begin_command
@@ -19,7 +23,7 @@ MESSAGES = 165
 """Of the turn, about: pieces of text are joined when they come fast."""
 
 
-@pytest.mark.parametrize("number", range(1, MESSAGES, 33))
+@pytest.mark.parametrize("number", [MESSAGES // 4, MESSAGES * 3 // 4])
 def test_a_kill_after_any_message_leaves_a_session_that_goes_on(tmp_path: Path, number: int) -> None:
     lived, open_calls = killed_after(number, tmp_path)
     before = tree(lived.folder)
@@ -56,6 +60,34 @@ def test_a_question_that_nobody_answered_is_not_asked_again(tmp_path: Path) -> N
         assert say(server, session_id)[0] == "end_turn"
         asked = [line for line in server.passed if b"request_permission" in line]
         assert (asked, (lived.folder / MARK).exists()) == ([], False)
+
+
+def test_what_was_typed_is_told_again_though_the_turn_had_not_come_to_it(tmp_path: Path) -> None:
+    home, folder = tmp_path / "home", project(tmp_path / "project")
+    (home / ".openhands").mkdir(parents=True)
+    wait = {"type": "command", "command": "touch begun; sleep 100"}
+    hooks = {"hooks": {"UserPromptSubmit": [{"hooks": [wait]}]}}
+    (home / ".openhands/hooks.json").write_text(json.dumps(hooks))
+    with Server(home, *OPTIONS) as server:
+        server.initialize()
+        session_id = server.new_session(folder)
+        server.put("session/prompt", prompt(session_id, "a long story"))
+        eventually((folder / "begun").exists)
+        server.process.kill()
+        server.process.wait()
+    (home / ".openhands/hooks.json").unlink()
+    with Server(home, *OPTIONS) as server:
+        server.initialize()
+        for _ in range(2):
+            _, told = take_up(server, session_id, folder)
+            chunks = [update["content"]["text"] for update in told if "chunk" in update["sessionUpdate"]]
+            assert chunks[:2] == [
+                "a long story",
+                "openhands-acp ended before the model had read this. Send it again.",
+            ]
+            assert say(server, session_id, "/mode")[0] == "end_turn"
+        [listed] = server.ask("session/list")["result"]["sessions"]
+        assert listed["title"] == "a long story"
 
 
 def test_what_a_command_started_dies_with_a_server_that_is_killed(tmp_path: Path) -> None:

@@ -78,20 +78,24 @@ def test_a_client_need_not_wait_for_the_answer_to_initialize(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("cwd", "told"),
+    ("cwd", "message", "told"),
     [
-        ("relative/folder", "cwd: must be an absolute path, not 'relative/folder'"),
-        ("", "cwd: must be an absolute path, not ''"),
-        ("~", "cwd: must be an absolute path, not '~'"),
-        ("{home}/missing", "cwd: '{home}/missing' is not a folder that exists"),
-        ("{home}/stderr.txt", "cwd: '{home}/stderr.txt' is not a folder that exists"),
-        ("{home}/\0", "cwd: '{home}/\\x00' is not a folder that exists"),
+        ("relative/folder", "Invalid params", "cwd: must be an absolute path, not 'relative/folder'"),
+        ("", "Invalid params", "cwd: must be an absolute path, not ''"),
+        ("~", "Invalid params", "cwd: must be an absolute path, not '~'"),
+        ("{home}/missing", "There is no folder '{home}/missing'", "cwd: '{home}/missing' is not a folder that exists"),
+        (
+            "{home}/stderr.txt",
+            "There is no folder '{home}/stderr.txt'",
+            "cwd: '{home}/stderr.txt' is not a folder that exists",
+        ),
+        ("{home}/\0", "There is no folder '{home}/\\x00'", "cwd: '{home}/\\x00' is not a folder that exists"),
     ],
 )
-def test_a_session_needs_a_folder_that_exists(server: Server, cwd: str, told: str) -> None:
+def test_a_session_needs_a_folder_that_exists(server: Server, cwd: str, message: str, told: str) -> None:
     answer = server.ask("session/new", {"cwd": cwd.format(home=server.home), "mcpServers": []})
-    error = {"code": -32602, "message": "Invalid params", "data": {"details": told.format(home=server.home)}}
-    assert answer["error"] == error
+    error = {"code": -32602, "message": message.format(home=server.home)}
+    assert answer["error"] == error | {"data": {"details": told.format(home=server.home)}}
 
 
 def test_nothing_is_said_of_a_session_before_its_answer_and_its_commands_follow(tmp_path: Path) -> None:
