@@ -1,5 +1,5 @@
 // The official TypeScript SDK as a client. Reads on stdin {command, args, env, cases: {name: {prompt, answer, cancelAt,
-// mcpServers, forms, available, cwd}}, again: {...}, goesOn: "name", last: {...}}, plays every case in a session of its
+// mcpServers, forms, available, cwd}}, again: {...}, goesOn: "name", mode: "id", last: {...}}, plays every case in a session of its
 // own, takes that of `again` up again in every way there is, leaves in the middle of the last, and prints as JSON what
 // each saw, every message of the server that the SDK refused (its zod validation reports those on the console), how the
 // server ended, and the whole wire.
@@ -52,10 +52,12 @@ class Session {
       completed: [],
     };
     this.calls = new Map();
+    this.updates = [];
     this.announced = new Promise((resolve) => (this.announce = resolve));
   }
 
   update(update) {
+    this.updates.push(structuredClone(update));
     switch (update.sessionUpdate) {
       case "agent_message_chunk":
         this.seen.text += update.content.text;
@@ -143,27 +145,32 @@ async function play(played) {
   return session.seen;
 }
 
-async function takeUp(played, goesOn) {
+async function takeUp(played, goesOn, modeId) {
   await play(played);
-  const [sessionId] = [...sessions.keys()].slice(-1);
+  const [[sessionId, live]] = [...sessions].slice(-1);
   const place = { sessionId, cwd: played.cwd, mcpServers: [] };
   const told = async (method) => {
     const session = new Session(sessionId, played);
     sessions.set(sessionId, session);
-    const { modes } = await agent.request(method, place);
+    const { modes, configOptions } = await agent.request(method, place);
     await session.announced;
-    return { mode: modes.currentModeId, seen: { ...session.seen } };
+    const [{ currentValue }] = configOptions.filter(({ category }) => category === "mode");
+    return { modes: [modes.currentModeId, currentValue], seen: { ...session.seen } };
   };
   const list = async () => {
     const { sessions } = await agent.request(AGENT.session.list, { cwd: played.cwd });
     return sessions.map((info) => [info.sessionId === sessionId, info.title, info._meta.messageCount]);
   };
   const loaded = await told(AGENT.session.load);
+  const updates = [live.updates, [...sessions.get(sessionId).updates]];
+  await agent.request(AGENT.session.setMode, { sessionId, modeId });
   const resumed = await told(AGENT.session.resume);
   const { stopReason } = await prompt({ id: sessionId, played: goesOn });
   const text = sessions.get(sessionId).seen.text;
   // Not among the methods that this SDK calls stable.
   const forked = await agent.request("session/fork", place);
+  const forkedIn = forked.modes.currentModeId;
+  await agent.request(AGENT.session.setConfigOption, { sessionId, configId: "mode", value: "always-ask" });
   const copy = new Session(forked.sessionId, played);
   sessions.set(copy.id, copy);
   await copy.announced;
@@ -173,7 +180,8 @@ async function takeUp(played, goesOn) {
   await agent.request(AGENT.session.delete, { sessionId });
   const gone = await refusal(agent.request(AGENT.session.load, place));
   const isNew = forked.sessionId !== sessionId;
-  return { loaded, resumed, stopReason, text, isNew, listed, afterwards: await list(), gone: gone.code };
+  const taken = { loaded, resumed, stopReason, text, isNew, forkedIn, listed, afterwards: await list(), gone: gone.code };
+  return { taken, updates };
 }
 
 async function leave(played) {
@@ -205,7 +213,7 @@ const seen = {};
 for (const [name, played] of Object.entries(given.cases)) {
   seen[name] = await play(played);
 }
-const again = await takeUp(given.again, given.cases[given.goesOn]);
+const again = await takeUp(given.again, given.cases[given.goesOn], given.mode);
 const exit = await leave(given.last);
 
 process.stdout.write(JSON.stringify({ protocolVersion, wrongCwd, seen, again, exit, refused, wire }));

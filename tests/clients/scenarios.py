@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from tests.harness.mcp_servers import everyday
-from tests.harness.replies import Call, Reply, Stall, Text, Usage
+from tests.harness.replies import Call, Reply, Stall, Text, Thought, Usage
 
 FILE = "greeting.txt"
 BEFORE = "hello world\n"
@@ -88,6 +88,12 @@ _EDIT = Call(
 )
 _SLEEP = Call("terminal", {"security_risk": "LOW", "command": SLEEP})
 
+_PLAN = Call(
+    "task_tracker",
+    {"security_risk": "LOW", "command": "plan", "task_list": [{"title": "Greet", "status": "done"}, {"title": "Part"}]},
+)
+_FAILS = Call("terminal", {"security_risk": "LOW", "command": "echo out; exit 3"})
+
 CASES = {
     "hello": Case(
         "say hello",
@@ -111,6 +117,22 @@ CASES = {
             text="I'll change it. Changed.",
             calls=[["Edit greeting.txt", "completed"]],
             questions=[["Edit greeting.txt", *_ANSWERS]],
+            wrote=[FILE],
+            available=COMMANDS,
+            forms=[],
+            completed=[],
+        ),
+        answer="allow_once",
+        after="hello editor\n",
+    ),
+    "some of everything": Case(
+        "do some of everything",
+        ((Thought("Hm."), Text("I begin."), _PLAN, _EDIT, _FAILS), (Text(" Done."), Usage(20, 5))),
+        Seen(
+            stopReason="end_turn",
+            text="I begin. Done.",
+            calls=[["Edit greeting.txt", "completed"], ["echo out; exit 3", "failed"]],
+            questions=[["Edit greeting.txt", *_ANSWERS], ["echo out; exit 3", *_ANSWERS]],
             wrote=[FILE],
             available=COMMANDS,
             forms=[],
@@ -204,8 +226,10 @@ ASKS = "a server and the agent ask"
 LEARNT = ["accept: {'home city': 'Bonn', '2nd': True}", "accept", "Which colour?\nAnswer: Green"]
 """What the model reads of the answers in that case."""
 
-TAKEN_UP = "an edit that is allowed"
-"""The case whose session is closed, loaded, resumed with `GOES_ON`, listed and so on."""
+TAKEN_UP = "some of everything"
+"""The case whose session is closed, loaded, set to another mode, resumed, gone on with, listed and so on."""
+MODE = "accept-edits"
+"""The other mode."""
 GOES_ON = "hello"
 RETOLD = Seen({**CASES[TAKEN_UP].expected, "stopReason": "", "questions": [], "wrote": []})
 """What a load tells of that case: all but what was asked of the client then."""

@@ -26,6 +26,7 @@ from acp.schema import (
     ElicitationUrlCapabilities,
     ElicitationUrlSessionMode,
     FileSystemCapabilities,
+    ListSessionsResponse,
     McpServerStdio,
     PermissionOption,
     ReadTextFileResponse,
@@ -41,6 +42,7 @@ from tests.clients.scenarios import (
     CASES,
     FILE,
     GOES_ON,
+    MODE,
     OFFERED,
     RETOLD,
     SLEEP,
@@ -53,6 +55,7 @@ from tests.harness.monitor import Monitor
 from tests.harness.process import command, environment, processes_with, with_provider, without_titles
 from tests.harness.provider import Provider
 from tests.harness.waiting import PATIENCE
+from tests.turns.test_replay import client_model
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -80,8 +83,11 @@ class Played:
     completed: list[str] = field(default_factory=list[str])
     announced: anyio.Event = field(default_factory=anyio.Event)
     is_cancelled: bool = False
+    updates: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """As the SDK's types have them."""
 
     async def update(self, update: Any) -> None:
+        self.updates.append(update.model_dump(mode="json", by_alias=True, exclude_none=True))
         match update:
             case AgentMessageChunk(content=TextContentBlock(text=text)):
                 self.text += text
@@ -172,6 +178,7 @@ class Connected:
     agent: ClientSideConnection
     editor: Editor
     monitor: Monitor
+    home: Path
 
     async def play(self, case: Case, folder: Path) -> Seen:
         servers: list[Any] = [McpServerStdio.model_validate(server) for server in case.servers()]
@@ -222,7 +229,7 @@ async def connected(provider: Provider, tmp_path_factory: pytest.TempPathFactory
                 protocol_version=1, client_capabilities=ClientCapabilities(fs=fs, elicitation=forms)
             )
         assert answer.protocol_version == 1
-        yield Connected(agent, editor, monitor)
+        yield Connected(agent, editor, monitor, home)
     assert (process.returncode, processes_with(SLEEP)) == (0, [])
 
 
@@ -242,36 +249,74 @@ async def test_the_client_sees_what_every_client_sees(
 async def test_a_session_is_taken_up_in_every_way(
     connected: Connected, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # All but deleted: this SDK has no function for `session/delete`, and none for a method of one's own choice.
     case, folder, agent = CASES[TAKEN_UP], folder_for(TAKEN_UP, tmp_path), connected.agent
     with anyio.fail_after(PATIENCE):
         await connected.play(case, folder)
-        session_id = [*connected.editor.played][-1]
+        session_id, live = [*connected.editor.played.items()][-1]
         await agent.close_session(session_id=session_id)
 
         loaded = connected.meet(session_id, case, folder)
         answer = await agent.load_session(cwd=str(folder), session_id=session_id, mcp_servers=[])
         await loaded.announced.wait()
         assert (answer.modes and answer.modes.current_mode_id, loaded.seen("")) == ("always-ask", RETOLD)
+        # What its types make of a replay is what they made of it live.
+        model = client_model(live.updates)
+        assert (client_model(loaded.updates), len(model["calls"]), "plan" in model["state"]) == (model, 2, True)
+        await agent.set_session_mode(session_id=session_id, mode_id=MODE)
 
         resumed = connected.meet(session_id, CASES[GOES_ON], folder)
-        await agent.resume_session(session_id=session_id, cwd=str(folder), mcp_servers=[])
+        answer = await agent.resume_session(session_id=session_id, cwd=str(folder), mcp_servers=[])
         await resumed.announced.wait()
         text = CASES[GOES_ON].expected["text"]
-        assert (resumed.text, await connected.prompt(resumed), resumed.text) == ("", "end_turn", text)
+        assert (answer.modes and answer.modes.current_mode_id, resumed.text) == (MODE, "")
+        assert (await connected.prompt(resumed), resumed.text) == ("end_turn", text)
 
         forked = await agent.fork_session(session_id=session_id, cwd=str(folder), mcp_servers=[])
         await connected.meet(forked.session_id, case, folder).announced.wait()
+        set_to = await agent.set_config_option(config_id="mode", session_id=session_id, value="always-ask")
+        assert set_to is not None
+        assert [option.current_value for option in set_to.config_options if option.category == "mode"] == ["always-ask"]
+        assert forked.modes is not None
         await agent.close_session(session_id=session_id)
         listed = (await agent.list_sessions(cwd=str(folder))).sessions
         with pytest.raises(acp.RequestError) as refused:
             await connected.prompt(resumed)
     assert [(info.session_id, info.title, info.field_meta) for info in listed] == [
-        (each, case.prompt, {"messageCount": 5}) for each in (forked.session_id, session_id)
+        (each, case.prompt, {"messageCount": 5}) for each in (session_id, forked.session_id)
     ]
-    assert (forked.session_id != session_id, refused.value.code) == (True, -32002)
+    assert (forked.session_id != session_id, forked.modes.current_mode_id, refused.value.code) == (True, MODE, -32002)
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
     assert connected.monitor.problems == []
+
+
+async def test_another_process_lists_and_deletes_through_the_plain_connection(
+    connected: Connected, provider: Provider, tmp_path: Path
+) -> None:
+    # This SDK's client has no function for `session/delete`; its connection sends what it is given.
+    folder = folder_for("hello", tmp_path)
+    program, *arguments = command()
+    with anyio.fail_after(PATIENCE):
+        await connected.play(CASES["hello"], folder)
+        session_id = [*connected.editor.played][-1]
+        await connected.agent.close_session(session_id=session_id)
+        env = environment(connected.home, **with_provider(provider.url))
+        async with acp.spawn_stdio_connection(
+            _nothing_is_asked, program, *arguments, env=env, cwd=connected.home, stderr=None
+        ) as (connection, _):
+            await connection.send_request("initialize", {"protocolVersion": 1, "clientCapabilities": {}})
+
+            async def listed() -> list[str]:
+                answer = await connection.send_request("session/list", {"cwd": str(folder)})
+                return [info.session_id for info in ListSessionsResponse.model_validate(answer).sessions]
+
+            assert await listed() == [session_id]
+            for _ in range(2):
+                assert await connection.send_request("session/delete", {"sessionId": session_id}) == {}
+            assert await listed() == []
+
+
+async def _nothing_is_asked(method: str, params: Any, is_notification: bool) -> Any:
+    raise AssertionError(f"{method} {params} {is_notification}")
 
 
 async def test_a_wrong_folder_is_told(connected: Connected) -> None:

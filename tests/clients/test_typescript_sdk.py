@@ -18,6 +18,7 @@ from tests.clients.scenarios import (
     FILE,
     GOES_ON,
     LEARNT,
+    MODE,
     OFFERED,
     RETOLD,
     SLEEP,
@@ -31,6 +32,7 @@ from tests.harness.monitor import Monitor
 from tests.harness.process import AT_ONCE, CANARY, command, environment, processes_with, with_provider, without_titles
 from tests.harness.provider import Provider
 from tests.harness.waiting import PATIENCE
+from tests.turns.test_replay import client_model
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +60,7 @@ def summary(provider: Provider, home: Path) -> dict[str, Any]:
         "cases": {name: case.to_driver(folder_for(name, home)) for name, case in CASES.items()},
         "again": CASES[TAKEN_UP].to_driver(folder_for("again", home)),
         "goesOn": GOES_ON,
+        "mode": MODE,
         "last": UNENDED.to_driver(folder_for("last", home)),
     }
     driven = subprocess.run(
@@ -87,17 +90,23 @@ def test_the_model_learns_what_the_person_answered(summary: dict[str, Any], prov
 
 def test_a_session_is_taken_up_in_every_way_and_deleted(summary: dict[str, Any]) -> None:
     nothing = Seen(stopReason="", text="", calls=[], questions=[], wrote=[], available=COMMANDS, forms=[], completed=[])
-    assert summary["again"] == {
-        "loaded": {"mode": "always-ask", "seen": RETOLD},
-        "resumed": {"mode": "always-ask", "seen": nothing},
+    assert summary["again"]["taken"] == {
+        "loaded": {"modes": ["always-ask", "always-ask"], "seen": RETOLD},
+        "resumed": {"modes": [MODE, MODE], "seen": nothing},
         "stopReason": "end_turn",
         "text": CASES[GOES_ON].expected["text"],
         "isNew": True,
+        "forkedIn": MODE,
         # The fork is kept too, and stays when its original is deleted.
-        "listed": [[False, CASES[TAKEN_UP].prompt, 5], [True, CASES[TAKEN_UP].prompt, 5]],
+        "listed": [[True, CASES[TAKEN_UP].prompt, 5], [False, CASES[TAKEN_UP].prompt, 5]],
         "afterwards": [[False, CASES[TAKEN_UP].prompt, 5]],
         "gone": -32002,
     }
+
+
+def test_what_the_sdk_makes_of_a_replay_is_what_it_made_live(summary: dict[str, Any]) -> None:
+    live, loaded = (client_model(updates) for updates in summary["again"]["updates"])
+    assert (loaded, len(loaded["calls"]), "plan" in loaded["state"]) == (live, 2, True)
 
 
 def test_a_wrong_folder_is_told(summary: dict[str, Any]) -> None:
