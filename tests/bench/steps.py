@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from uuid import uuid4
 
 from openhands_acp.engine.events import (
     ActionEvent,
-    ConversationStarted,
     Durable,
-    Entry,
     MessageEvent,
     ObservationEvent,
     TurnEnded,
     TurnStarted,
 )
 from openhands_acp.engine.messages import Text
-from openhands_acp.engine.paths import AbsPath
 from openhands_acp.engine.transcript import Transcript
-from openhands_acp.store.library import Library
+from tests.bench.conversations import keep
 from tests.bench.figures import REPEATS, Figure, at_most, told
 from tests.bench.server import Json, Server
 from tests.harness.provider import Provider
@@ -52,7 +48,7 @@ def _steps(home: Path, events: int) -> list[float]:
     """Measure from the end of the reply with a call to the request that brings its result."""
     seconds: list[float] = []
     session_id = str(uuid4())
-    _keep(home, session_id, events)
+    keep(home, session_id, _conversation(events), _MODEL)
     with (
         Provider(script=_script) as provider,
         Server(home, provider.url) as server,
@@ -85,18 +81,6 @@ def _put_together() -> float:
     return best
 
 
-def _keep(home: Path, session_id: str, events: int) -> None:
-    journal = Library(home / "acp" / "sessions").journal(session_id, _complain)
-    journal.claim()
-    now = datetime.now(UTC)
-    journal.append(
-        Entry(str(uuid4()), now, ConversationStarted(session_id, (AbsPath(str(home)),), "always-ask", _MODEL))
-    )
-    for number, event in enumerate(_conversation(events)):
-        journal.append(Entry(f"e{number}", now, event))
-    journal.close()
-
-
 def _conversation(events: int) -> Iterator[Durable]:
     """One long turn: what was said, a call and its result, again and again."""
     yield TurnStarted("t")
@@ -106,7 +90,3 @@ def _conversation(events: int) -> Iterator[Durable]:
         yield ActionEvent(f"c{step}", f"p{step}", "terminal", '{"command": "pytest -q"}', f"r{step}", "LOW", None)
         yield ObservationEvent(f"c{step}", f"e{step}", "terminal", _OUTPUT)
     yield TurnEnded("t", "end_turn")
-
-
-def _complain(sentence: str) -> None:
-    raise OSError(sentence)

@@ -11,9 +11,11 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
 
-from openhands_acp.engine.cards import Card, ShownText
+import anyio
+
+from openhands_acp.archive import Archive
+from openhands_acp.engine.cards import ShownText
 from openhands_acp.engine.events import (
-    ActionEvent,
     ConversationStarted,
     ConversationStateUpdateEvent,
     Durable,
@@ -26,25 +28,24 @@ from openhands_acp.engine.events import (
 from openhands_acp.engine.messages import Text
 from openhands_acp.engine.paths import AbsPath
 from openhands_acp.store.journal import FileJournal
-from openhands_acp.store.library import PAGE, Library
+from openhands_acp.store.library import Library
+from openhands_acp.store.listing import PAGE
+from openhands_acp.store.reading import JOURNAL_NAME, read_journal
+from tests.bench.conversations import complain, conversation, keep
 from tests.bench.figures import REPEATS, Figure, at_most, holds, milliseconds, told
+from tests.store.conversations import write_layout
 
 _FEW, _MANY = 10, 100_000
 _EACH = 2_000
 """Events between two looks at the clock."""
-_TURNS = 500
-"""Of four events each."""
-_SESSIONS = 10_000
+_LONG = 2_000
+_SESSIONS, _THEIRS = 10_000, 2_000
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def store(home: Path) -> list[Figure]:
     with TemporaryDirectory(dir=home) as folder:
         return [*_appending(Path(folder) / "a"), *_reading(Path(folder) / "b"), *_listing(Path(folder) / "c")]
-
-
-def _complain(sentence: str) -> None:
-    raise OSError(sentence)
 
 
 def _appending(folder: Path) -> list[Figure]:
@@ -57,12 +58,23 @@ def _appending(folder: Path) -> list[Figure]:
         many.append(_seconds(long))
     ratio = median(many) / median(few)
     each = f"{median(many) / _EACH * 1e6:.0f} µs against {median(few) / _EACH * 1e6:.0f}"
-    return [at_most(f"appending an event at {_MANY:,} against at {_FEW}", ratio, 1.2, "x", each)]
+    long.close()
+    began = time.perf_counter()
+    stored = read_journal(max(folder.glob(f"*/{JOURNAL_NAME}"), key=_size_of).parent)
+    seconds = time.perf_counter() - began
+    return [
+        at_most(f"appending an event at {_MANY:,} against at {_FEW}", ratio, 1.2, "x", each),
+        told(f"reading all {len(stored.entries):,} of that ({stored.size / 1e6:.0f} MB)", f"{seconds:.1f} s"),
+    ]
+
+
+def _size_of(path: Path) -> int:
+    return path.stat().st_size
 
 
 def _begun(folder: Path, events: int) -> FileJournal:
     session_id = str(uuid4())
-    journal = Library(folder).journal(session_id, _complain)
+    journal = Library(folder).journal(session_id, complain)
     journal.claim()
     journal.append(_entry(ConversationStarted(session_id, (AbsPath("/w"),), "ask", "m")))
     journal.append(_entry(TurnStarted("t")))
@@ -78,21 +90,11 @@ def _seconds(journal: FileJournal) -> float:
     return time.perf_counter() - began
 
 
-def _reading(folder: Path) -> list[Figure]:
-    library, session_id = Library(folder), str(uuid4())
-    journal = library.journal(session_id, _complain)
-    journal.claim()
-    journal.append(_entry(ConversationStarted(session_id, (AbsPath("/w"),), "ask", "m")))
-    for number in range(_TURNS):
-        journal.append(_entry(TurnStarted(f"t{number}")))
-        journal.append(_entry(MessageEvent("m", "user", (Text("mend it " * 20),))))
-        journal.append(
-            _entry(ActionEvent("c", "p", "terminal", '{"command": "ls"}', "r", "LOW", Card("ls", "execute")))
-        )
-        journal.append(_OBSERVATION)
-    journal.close()
-    stored = library.read(session_id)
-    what = f"reading a session of {len(stored.entries):,} events ({stored.size / 1e6:.1f} MB)"
+def _reading(home: Path) -> list[Figure]:
+    session_id = str(uuid4())
+    kept = keep(home, session_id, conversation(home, _LONG))
+    library = Library(home / "acp" / "sessions")
+    what = f"reading a session of {kept.events:,} events ({library.read(session_id).size / 1e6:.1f} MB)"
     # Loading has 300 ms in all; the rest of them is for the fold and the replay.
     return [milliseconds(what, _timed(lambda: library.read(session_id)), 150)]
 
@@ -105,6 +107,7 @@ def _listing(folder: Path) -> list[Figure]:
     in_one = _timed(lambda: Library(folder).page("/w/3", None))
     page, cursor = Library(folder).page("/w/3", None)
     is_right = [summary.messages for summary in page] == [1] * PAGE and cursor is not None
+    beside = _beside_theirs(folder)
     (folder / "index.jsonl").unlink()
     began = time.perf_counter()
     again, _ = Library(folder).page("/w/3", None)
@@ -112,15 +115,29 @@ def _listing(folder: Path) -> list[Figure]:
     return [
         milliseconds(f"first page of {_SESSIONS:,} sessions", everything, 100),
         milliseconds(f"first page of those of one folder, of {_SESSIONS:,}", in_one, 100),
+        beside,
         told("the same when the index was lost", f"{without * 1e3:.0f} ms, once"),
         holds("titles, times and counts are right, with and without", "yes", "yes", is_so=is_right and again == page),
     ]
 
 
+def _beside_theirs(folder: Path) -> Figure:
+    """List them with conversations that OpenHands keeps, each in a folder of its own."""
+    theirs = folder.parent / "theirs"
+    for number in range(_THEIRS):
+        session_id = str(UUID(int=number << 64 | 2))
+        words = {"role": "user", "content": [{"type": "text", "text": f"mend the thing number {number}"}]}
+        event = {"kind": "MessageEvent", "id": session_id, "timestamp": _NOW.isoformat(), "source": "user"}
+        state = {"id": session_id, "workspace": {"kind": "LocalWorkspace", "working_dir": "/w/3"}}
+        write_layout(theirs, session_id, [event | {"llm_message": words}], state)
+    first = _timed(lambda: anyio.run(Archive(folder, theirs).listed, None, None))
+    return milliseconds(f"first page of all, with {_THEIRS:,} of OpenHands' beside them", first, 100)
+
+
 def _keep(library: Library, number: int) -> None:
     """Keep a session with its files as they are once it is closed; syncing ten thousand would take minutes."""
     session_id = str(UUID(int=number << 64 | 1))
-    journal = library.journal(session_id, _complain)
+    journal = library.journal(session_id, complain)
     journal.claim()
     events: list[Durable] = [
         ConversationStarted(session_id, (AbsPath(f"/w/{number % 10}"),), "ask", "m"),
