@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from openhands_acp.engine.events import Entry, TurnEnded, TurnStarted
+from openhands_acp.engine.events import ConversationStateUpdateEvent, Entry, TurnEnded, TurnStarted
 from openhands_acp.engine.ports import Taken
 from openhands_acp.store.blobs import LIMIT, Blobs, put_away, sync_files, sync_folder
 from openhands_acp.store.codec import to_json
@@ -70,7 +70,11 @@ class FileJournal:
             elif not is_still_there(self._fd, self._path):
                 self._lose()
             # What somebody copied is kept at once: it is more than an untouched session.
-            if self._is_failing or any(isinstance(entry.event, TurnStarted) for entry in self._held):
+            if (
+                self._is_failing
+                or self._has_chosen
+                or any(isinstance(entry.event, TurnStarted) for entry in self._held)
+            ):
                 self._release()
         except Taken:
             # What is in memory only is nobody else's.
@@ -125,14 +129,21 @@ class FileJournal:
             self._index.note(self._path.parent.name, self._written, is_open=True)
 
     def close(self) -> None:
-        if self._is_failing:
-            # Nobody is there to be told any more.
-            self.claim()
+        if self._is_failing or self._has_chosen:
+            # Nobody is there to be told any more; and where somebody else goes on with it, theirs counts.
+            with suppress(Taken):
+                self.claim()
         if self._fd is not None and self._written.size:
             self._index.note(self._path.parent.name, self._written, is_open=False)
         self._is_over = True
         self._held.clear()
         self._let_go()
+
+    @property
+    def _has_chosen(self) -> bool:
+        """Tell whether a mode, a model or a title was chosen for a session that is kept, and is not written yet."""
+        chosen = (entry for entry in self._held if isinstance(entry.event, ConversationStateUpdateEvent))
+        return bool(self._written.size) and any(chosen)
 
     def _claim(self) -> None:
         """Raises Taken and OSError, and leaves nothing open then."""

@@ -42,3 +42,35 @@ async def test_what_went_on_elsewhere_can_be_deleted_once_nobody_is_at_work_on_i
         assert await second.editor.request("session/delete", sessionId=session_id) == {}
         assert (await second.prompt("and now?"))["error"]["code"] == -32002
         assert not machine.journal(session_id).parent.exists()
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+async def test_what_is_chosen_in_a_session_that_is_only_looked_at_is_kept(machine: Machine, is_closed: bool) -> None:
+    async with window(machine, [say("Hello.")]) as first:
+        session_id = await first.new()
+        await first.prompt("say hello")
+    before = machine.journal(session_id).read_bytes()
+    async with window(machine) as second:
+        await second.ask("session/load", session_id)
+        # Whoever has it open like this keeps nobody from writing to it.
+        assert machine.journal(session_id).read_bytes() == before
+        await second.editor.request("session/set_mode", sessionId=session_id, modeId="accept-edits")
+        assert machine.journal(session_id).read_bytes() == before
+        if is_closed:
+            await second.editor.request("session/close", sessionId=session_id)
+    async with window(machine) as third:
+        assert (await third.ask("session/load", session_id))["modes"]["currentModeId"] == "accept-edits"
+
+
+async def test_what_is_chosen_where_somebody_else_has_gone_on_is_not_kept(machine: Machine) -> None:
+    async with window(machine, [say("Hello.")], [say("Again.")]) as first:
+        session_id = await first.new()
+        await first.prompt("say hello")
+        async with window(machine) as second:
+            await second.ask("session/load", session_id)
+            await second.editor.request("session/set_mode", sessionId=session_id, modeId="accept-edits")
+            await first.prompt("again")
+        after = machine.journal(session_id).read_bytes()
+        assert b"accept-edits" not in after
+    async with window(machine) as third:
+        assert (await third.ask("session/load", session_id))["modes"]["currentModeId"] == "always-ask"
