@@ -1,9 +1,10 @@
 """What an editor knows of a session: told live, and told again by another process that has only what was kept.
 
-Every conversation of the harness ends with `differences`, so whatever a load tells otherwise than it was told live is
-found wherever a test makes it happen. Four things may differ: a terminal of the client's comes back as text, a
-compaction that came to nothing is left out (the chat tells of it), what the person typed while a turn ran stands
-where it was taken in, and what is told only when it is over (a sub-agent's call, an answered question) stands there.
+Every conversation of the harness, `agent`'s and `window`'s, ends with `differences`, so whatever a load tells otherwise
+than it was told live is found wherever a test makes it happen. Four things may differ: a terminal of the client's comes
+back as text, a compaction that came to nothing is left out (the chat tells of it), what the person typed while a turn
+ran stands where it was taken in, and what is told only when it is over (a sub-agent's call, an answered question)
+stands there.
 """
 
 from __future__ import annotations

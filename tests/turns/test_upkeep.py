@@ -52,7 +52,7 @@ async def test_a_session_is_exported_as_its_suffix_says_and_over_nothing(machine
 
 
 async def test_a_copy_that_the_disk_does_not_take_is_not_made(machine: Machine) -> None:
-    async with window(machine, [say("Red.")], [say("Blue.")]) as it:
+    async with window(machine, [say("Red.")], [say("Blue.")], is_all_kept=False) as it:
         original = await it.new()
         await it.prompt("a colour?")
         before = {path.name for path in machine.sessions.iterdir()}

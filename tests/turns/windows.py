@@ -26,6 +26,7 @@ from openhands_acp.models import ModelLibrary
 from openhands_acp.options import Options
 from tests.harness.editor import Editor, MemoryChannel
 from tests.harness.model import Answer, ScriptedModel
+from tests.harness.told_again import differences
 
 Json = dict[str, Any]
 
@@ -134,8 +135,12 @@ async def window(
     chosen: str | None = "fake/model",
     resume: str | None = None,
     kind: Kind = _plain,
+    is_all_kept: bool = True,
 ) -> AsyncGenerator[Window]:
-    """Run one process's agent; afterwards its wire must have been sound. `chosen` and `resume` are the command line's."""
+    """Run one process's agent; afterwards its wire must have been sound, and a load by another must tell the same.
+
+    `chosen` and `resume` are the command line's. Not all is kept where a disk fails: that is told, and not written.
+    """
     model = ScriptedModel(answers)
     knows_nothing = Catalogue({}, lambda _model: None, lambda _model: False)
     backend = Backend(Options(chosen, resume=resume), library=ModelLibrary(lambda _settings: model, knows_nothing))
@@ -151,6 +156,18 @@ async def window(
     await connection.close()
     assert editor.monitor.problems == [], editor.monitor.problems
     assert model.violations == []
+    if chosen is not None and resume is None and is_all_kept:
+        begun = {session_id: cwd for session_id, cwd in _begun(editor).items() if machine.journal(session_id).exists()}
+        later = Backend(Options(chosen), library=ModelLibrary(lambda _settings: model, knows_nothing))
+        differing = await differences(editor, begun, lambda peer, client: Agent(peer, client, later))
+        assert not differing, "\n".join(differing)
+
+
+def _begun(editor: Editor) -> dict[str, str]:
+    """Return the sessions that were begun here, each with its folder."""
+    asked = {m["id"]: m["params"]["cwd"] for way, m in editor.log if way == "in" and m.get("method") == "session/new"}
+    answers = [m for way, m in editor.log if way == "out" and m.get("id") in asked and "result" in m]
+    return {answer["result"]["sessionId"]: asked[answer["id"]] for answer in answers}
 
 
 # ---------------------------------------------------------------- the wire for people
